@@ -20,6 +20,7 @@ mod json_lines;
 mod json_scan;
 mod json_texts;
 mod line;
+mod looks;
 mod mapping;
 mod naming;
 mod numeral;

@@ -1,6 +1,6 @@
 //! Instants, for people: reads them as programs and people write them, and writes them.
 //!
-//! The current zone of the machine counts for nothing here: the same file means the same everywhere.
+//! The zone of the machine counts for nothing here: a file means the same everywhere.
 
 mod clock;
 mod date;

@@ -50,7 +50,8 @@ const LONGEST: usize = 17;
 /// Quotes and brackets that are looked through, at the most.
 const WRAPPINGS: usize = 9;
 
-/// Whether a value names nobody. Zeros and dashes alone, such as the nil UUID, count too, and so does nothing at all.
+/// Returns whether a value names nobody. Zeros and dashes alone, such as the nil UUID, count too,
+/// and so does nothing at all.
 pub(crate) fn is_blocked(value: &str) -> bool {
     let visible = without_invisible(value);
     let bare = unquote(&visible);

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::blocked::{is_blocked, unquote};
 use crate::invisible::{without_invisible, without_joiners};
 
-/// How the values of a namespace are made comparable.
+/// The way in which values of a namespace are made comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Normalizer {
     /// White space around the value is removed.
@@ -101,17 +101,17 @@ impl Namespace {
         self.priority
     }
 
-    /// How many values one customer may have.
+    /// The number of values that one customer may have.
     pub const fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// How its values are made comparable.
+    /// The way in which its values are made comparable.
     pub const fn normalizer(&self) -> Normalizer {
         self.normalizer
     }
 
-    /// Whether a value names nobody, by the built-in list or by this namespace's own.
+    /// Returns whether a value names nobody, by the built-in list or by this namespace's own.
     pub fn is_blocked(&self, value: &str) -> bool {
         is_blocked(value)
             || (!self.blocked.is_empty()

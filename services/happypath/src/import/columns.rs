@@ -29,7 +29,7 @@ pub(super) struct Builder {
     faults: Vec<(String, String)>,
     /// Faults that found no room.
     more_faults: usize,
-    /// What was refused is not missing besides.
+    /// A time that was refused is not missing besides.
     is_time_bad: bool,
     are_identifiers_bad: bool,
 }
@@ -137,7 +137,7 @@ impl Builder {
                 self.event.context_form = Some(ContextForm::ContextJson(json.to_owned()));
                 cell.see("object", json);
             }
-            // What is no object is a value like others.
+            // Anything but an object is a value like others.
             (Use::Context, _) => {
                 self.properties
                     .insert(cell.path.to_owned(), json.to_owned());

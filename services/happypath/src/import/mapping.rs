@@ -1,4 +1,4 @@
-//! What people say of the columns of a file, in a mapping file and by flags.
+//! The meaning of columns, as people say it in a mapping file and by flags.
 //!
 //! It says nothing of a column by itself: [`super::role`] does, once the columns are known.
 

@@ -1,4 +1,4 @@
-//! What would become of a file: all of it read, nothing sent.
+//! Shows the events that a file would become: all of it is read, nothing is sent.
 //!
 //! It checks the form of events by the rules of the contract. Whatever depends on definitions, on
 //! customers or on the clock of the service is left to that.
@@ -30,7 +30,7 @@ use crate::when::when;
 /// Lines that are read at once: none of them waits for an answer.
 const LINES_AT_ONCE: usize = 500;
 
-/// What would become of a file.
+/// The events that a file would become, and its faults.
 #[derive(Debug, Serialize)]
 pub(crate) struct Preview {
     /// The file.
@@ -55,7 +55,7 @@ pub(crate) struct Preview {
     pub(crate) faults: Vec<FaultGroup>,
     /// Faults of further reasons.
     pub(crate) other_faults: u64,
-    /// What people may want to say of columns.
+    /// Flags that people may want to use, each with its reason.
     pub(crate) advice: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl Preview {
         }
         let columns = mapping.survey.columns();
         let mut lacking = mapping.survey.lacking().into_iter();
-        let mut advice: Vec<String> = columns.iter().filter_map(Column::advice).collect();
+        let mut advice: Vec<String> = columns.iter().flat_map(Column::advice).collect();
         if let Some((field, reason)) = lacking.next() {
             let bad = BadLine::new(1, field, reason);
             reading.bad(&bad.with_others(lacking.collect(), 0));

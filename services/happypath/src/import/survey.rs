@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::numeral;
+use super::looks::Looks;
 use super::role::Use;
 use super::value::{ValueType, shown};
 use crate::limits::SURVEYED_COLUMNS;
-use crate::when::parse_time;
 
-/// What was seen of the columns of a file; nothing where nobody looks.
+/// The columns of a file as they were seen; nothing where nobody looks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Survey(Option<Arc<Mutex<Seen>>>);
 
@@ -47,15 +46,8 @@ pub(crate) struct Column {
     pub(crate) found: BTreeMap<&'static str, u64>,
     /// The first value.
     pub(crate) sample: String,
-    /// Values that are instants.
     #[serde(skip)]
-    instants: u64,
-    /// Values that may be e-mail addresses.
-    #[serde(skip)]
-    addresses: u64,
-    /// Texts that would be numbers with a comma before decimals.
-    #[serde(skip)]
-    comma_numbers: u64,
+    looks: Looks,
 }
 
 impl Survey {
@@ -133,64 +125,33 @@ impl Survey {
         let Some(column) = seen.columns.get_mut(place) else {
             return;
         };
-        if is_choice {
-            column.instants += u64::from(parse_time(text).is_some());
-            column.addresses += u64::from(text.contains('@'));
-        }
+        column.looks.see(kind, text, is_choice);
         *column.found.entry(kind).or_default() += 1;
         if column.sample.is_empty() {
             let decoded = serde_json::from_str::<String>(text).ok();
             let text = decoded.as_deref().unwrap_or(text);
             column.sample = shown(text).replace(char::is_control, " ");
         }
-        let is_comma_number = kind == "text"
-            && text.contains(',')
-            && numeral::parse(text, Some(numeral::Decimal::Comma)).is_some();
-        column.comma_numbers += u64::from(is_comma_number);
     }
 }
 
 impl Column {
     /// Returns the flag that people may want to say for it, where they have to choose columns.
     pub(crate) fn flag(&self) -> Option<String> {
-        let all: u64 = self.found.values().sum();
-        let name = &self.column;
-        match all {
-            0 => None,
-            all if all == self.instants => {
-                Some(format!("{name} holds times: --time-column '{name}'"))
-            }
-            all if all == self.addresses => Some(format!(
-                "{name} holds addresses: --customer-column 'email={name}'"
-            )),
-            _ => None,
-        }
+        self.looks.choice(&self.column)
     }
 
-    /// Returns what people may want to say of it; absent where nothing is unclear.
-    pub(crate) fn advice(&self) -> Option<String> {
-        let name = &self.column;
-        let count = |kind: &str| self.found.get(kind).copied().unwrap_or_default();
-        if self.comma_numbers > 0 && self.named_type.is_none() {
-            return Some(format!(
-                "{name}: {} texts look like numbers with a comma before decimals: read them so with --decimal comma, or --type {name}=number",
-                self.comma_numbers
-            ));
+    /// Returns what people may want to say of it.
+    pub(crate) fn advice(&self) -> Vec<String> {
+        let is = |word: &str| self.uses.iter().any(|it| it.starts_with(word));
+        match self.named_type {
+            Some(_) => Vec::new(),
+            None if is("trait") || is("property") => {
+                self.looks.advice_for_values(&self.column, &self.found)
+            }
+            None if is("identifier ") => self.looks.advice_for_ids(&self.column),
+            None => Vec::new(),
         }
-        let kinds = ["number", "text", "boolean", "list", "object"];
-        let kinds: Vec<&str> = kinds.into_iter().filter(|kind| count(kind) > 0).collect();
-        let is_value = self
-            .uses
-            .iter()
-            .any(|it| it.starts_with("trait") || it.starts_with("property"));
-        if kinds.len() > 1 && self.named_type.is_none() && is_value {
-            let counts = kinds.iter().map(|kind| format!("{} {kind}", count(kind)));
-            return Some(format!(
-                "{name}: has values of several types ({}): make them one with --type {name}=text or =number",
-                counts.collect::<Vec<_>>().join(", ")
-            ));
-        }
-        None
     }
 }
 

@@ -93,11 +93,7 @@ pub(super) fn untyped(text: &str, writing: &Writing<'_>) -> Result<String, Strin
         return Ok(scalar(text));
     }
     let Some(numeral) = numeral::parse(text, writing.decimal) else {
-        return Ok(match writing.decimal {
-            // With a comma before decimals, `19.90` is no number that comes back.
-            Some(Decimal::Comma) => Value::from(text).to_string(),
-            _ => scalar(text),
-        });
+        return Ok(scalar(text));
     };
     if numeral.is_ambiguous {
         return Err(ambiguous(
@@ -156,6 +152,8 @@ pub(super) fn integer(text: &str, writing: &Writing<'_>) -> Result<String, Strin
 
 fn numeral_of(text: &str, writing: &Writing<'_>) -> Result<numeral::Numeral, String> {
     let numeral = numeral::parse(text, writing.decimal)
+        // Programs write a point among the commas of people, where nothing else can be meant.
+        .or_else(|| numeral::parse(text, None).filter(|numeral| !numeral.is_ambiguous))
         .ok_or_else(|| format!("`{}` is no number: expected one such as 12.5", shown(text)))?;
     // Only where commas stand before decimals may a point group digits.
     let is_plain = numeral.decimal == Some(Decimal::Point) && !writing.has_semicolons;

@@ -290,7 +290,7 @@ fn the_zone_of_a_file_counts_where_a_time_has_none() {
             ("2024-05-01", "2024-04-30T22:00:00Z"),
             ("2024-05-01 10:00 UTC", "2024-05-01T10:00:00Z"),
             ("2024-05-01 10:00:00 CEST", "2024-05-01T08:00:00Z"),
-            // Clocks were set back from 3 to 2: of the two the first one counts, unless letters tell.
+            // Clocks were set back from 3 to 2: the first of two counts, unless letters tell.
             ("2024-10-27 02:30", "2024-10-27T00:30:00Z"),
             ("2024-10-27 02:30 CEST", "2024-10-27T00:30:00Z"),
             ("2024-10-27 02:30 CET", "2024-10-27T01:30:00Z"),

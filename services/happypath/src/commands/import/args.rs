@@ -13,11 +13,11 @@ use crate::when::{TimeFormat, Zone};
 
 /// Arguments of `import`.
 ///
-/// Separated values need a header; a JSON line is an object with the same names, or with
-/// `identifiers`, `properties` and `traits` as objects of their own.
+/// CSV needs a header; a JSON object has the same names, or `identifiers`, `properties` and
+/// `traits` as objects of their own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files: .csv, .tsv, .jsonl or .ndjson, also gzipped
+    /// Files: CSV, JSON or Parquet, also gzipped; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// A YAML file that says which column means what, with the same names as these flags: time,
@@ -32,8 +32,8 @@ pub(crate) struct Args {
     /// mdy, ymd, or a pattern such as %d.%m.%Y
     #[arg(long, value_name = "FORMAT")]
     time_format: Option<TimeFormat>,
-    /// The zone of times that name none, such as Europe/Berlin [default: UTC]; of a time that clocks
-    /// showed twice it is the first
+    /// The zone of times that name none, such as Europe/Berlin [default: UTC]; a time that clocks
+    /// showed twice is the first
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<Zone>,
     /// The column of the event's name [default: event]
@@ -49,8 +49,8 @@ pub(crate) struct Args {
     /// namespace [default: customer_id as user_id, email, …]
     #[arg(long, value_name = "[NAMESPACE=]COLUMN")]
     customer_column: Vec<String>,
-    /// A column that becomes a trait of the customer, such as plan=current_plan, whatever else it is;
-    /// may be repeated
+    /// A column that becomes a trait of the customer, such as plan=current_plan, whatever else it
+    /// is; may be repeated
     #[arg(long, value_name = "[TRAIT=]COLUMN")]
     trait_column: Vec<String>,
     /// A column that is left out, by its name or, such as #3, by its place; may be repeated

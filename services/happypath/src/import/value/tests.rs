@@ -91,8 +91,8 @@ fn a_comma_before_decimals_is_found_where_only_one_reading_is_left() {
         ),
         ("1,249", None, "1.249", "1249", "\"1,249\""),
         ("1.249", None, "1249", "1.249", "1.249"),
-        ("19.90", Some("19.90"), "\"19.90\"", "19.90", "19.90"),
-        ("0.125", Some("0.125"), "\"0.125\"", "0.125", "0.125"),
+        ("19.90", Some("19.90"), "19.90", "19.90", "19.90"),
+        ("0.125", Some("0.125"), "0.125", "0.125", "0.125"),
         ("12", Some("12"), "12", "12", "12"),
         ("007", Some("\"007\""), "\"007\"", "\"007\"", "\"007\""),
         (
@@ -199,4 +199,21 @@ fn an_object_quotes_its_names() {
         Some("{\"a.b\":[],\"b \\\"\":1}")
     );
     assert_eq!(object(&BTreeMap::new()), None);
+}
+
+#[test]
+fn a_point_among_commas_is_read_where_nothing_else_can_be_meant() {
+    let by_comma = writing(Some(Decimal::Comma), true);
+    for (text, value_type, found) in [
+        ("12345.0", ValueType::Integer, Some("12345")),
+        ("19.90", ValueType::Number, Some("19.90")),
+        ("1.249", ValueType::Number, Some("1249")),
+        ("19.9.0", ValueType::Number, None),
+    ] {
+        assert_eq!(
+            typed(text, value_type, &by_comma).ok().as_deref(),
+            found,
+            "{text}"
+        );
+    }
 }

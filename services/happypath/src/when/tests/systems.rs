@@ -1,4 +1,4 @@
-//! What each system writes is read back, for thousands of instants.
+//! Thousands of instants are read back as each system writes them.
 
 use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;

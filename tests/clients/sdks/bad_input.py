@@ -13,8 +13,10 @@ from wire import basic, chunk, post, request, stream
 # Batches of the dialects: where they go, and how an event stands in one.
 SEGMENT, POSTHOG, POSTHOG_V1 = "/v1/batch", "/batch/", "/i/v1/analytics/events"
 MEBIBYTE = 1 << 20
-# The most memory that the server may ever have had, in MiB: far below what any of the bombs unpacks to.
-MEMORY_MIB = 1024
+# The most memory that the server may ever have had, in MiB: far below what all that it was sent at once unpacks to.
+MEMORY_MIB = 512
+# Those who send bombs at once, one after another.
+BESIEGERS = 6
 # How long a server may wait for somebody who sends slowly.
 SLOW_SECONDS = 60
 
@@ -198,7 +200,10 @@ def events(senders):
     aside("an unknown type", SEGMENT, track(type="charge"), "UNKNOWN_TYPE")
     aside("nobody's event", SEGMENT, track(userId=None), "NO_IDENTIFIER")
     aside("nobody's event", POSTHOG, capture(distinct_id=None), "NO_IDENTIFIER")
-    aside("nobody's event", POSTHOG_V1, capture(distinct_id=None), "NO_IDENTIFIER")
+    nobody = capture(distinct_id=None)
+    results = aside("nobody's event", POSTHOG_V1, nobody, "NO_IDENTIFIER").content["results"]
+    assert sorted(each["result"] for each in results.values()) == ["drop", "ok"], results
+    assert results[nobody["uuid"]]["result"] == "drop", results
     aside("an event without a name", SEGMENT, track(event=None), "MALFORMED_EVENT")
     aside("a name with a bell", SEGMENT, track(event="Se\u0007en"), "MALFORMED_EVENT")
     aside("half a character", SEGMENT, half, "MALFORMED_EVENT")
@@ -213,6 +218,36 @@ def events(senders):
     letters = senders.reader.dead_letters(senders.source)
     assert letters and all(letter["reason"] and letter["description"] and letter["payload"] for letter in letters), letters
     print(f"  {len(letters)} events were set aside, such as: {letters[-1]['reason']}, {letters[-1]['description'][:90]}")
+
+
+def besieged(address, key, measure):
+    """Measures something while several of a source send bombs and lines without end, as fast as they are answered."""
+    ended, faults = threading.Event(), []
+    headers = basic(key)
+    zeros = gzip.compress(bytes(64 * MEBIBYTE), 9)
+    deep = b'{"batch": [' + b"[" * MEBIBYTE + b"]" * MEBIBYTE + b"]}"
+
+    def besiege():
+        while not ended.is_set():
+            answers = [
+                post(address, SEGMENT, zeros, {**headers, "content-encoding": "gzip"}),
+                stream(address, SEGMENT, {**headers, "content-length": str(100 * MEBIBYTE)}, itertools.repeat(b"x" * 65536, 1600))[0],
+                post(address, SEGMENT, deep, headers),
+            ]
+            # Those who send too much at once may be asked to wait.
+            if any(answer.status not in (200, 413, 429) for answer in answers):
+                faults.append(answers)
+
+    threads = [threading.Thread(target=besiege) for _ in range(BESIEGERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        return measure()
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+        assert not faults, faults[0]
 
 
 class Neighbour:

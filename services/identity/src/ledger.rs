@@ -4,8 +4,9 @@
 //! 1. **An event is taken once the ledger has it.** One transaction writes the marks of a batch and
 //!    its records. The records are appended after it, and removed once they are in their streams.
 //! 2. **Whoever meets a batch that may not be there appends it again**: the process that took it,
-//!    another one that takes the same import, or the keeper. Streams know a batch by its id, so that
-//!    it is there once. So nothing hangs on how long ids of events are remembered.
+//!    another one that takes the same import, or the keeper. A call is an ordered source to the
+//!    streams, and its batches are appended in their order, by whomever: so each is there once.
+//!    Nothing hangs on how long ids of events are remembered.
 //! 3. **Batches of an import are numbered without a gap.** Of two processes that write the same
 //!    number the database refuses one, which reads what the other one took, leaves that out of its
 //!    batch and tries again.
@@ -22,11 +23,12 @@ mod pending;
 mod take;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DbErr;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use self::batches::Batches;
 pub use self::keeper::{Keeper, keep_ledgers};
@@ -64,7 +66,6 @@ pub enum ImportError {
 #[derive(Debug, Default)]
 pub(crate) struct Ledgers {
     slots: Mutex<HashMap<Box<str>, Arc<Slot>>>,
-    calls: AtomicU64,
 }
 
 /// What a process has of one import.
@@ -84,13 +85,13 @@ struct Slot {
 #[derive(Debug)]
 pub struct Import {
     slot: Arc<Slot>,
-    /// Tells the call from others of this process.
-    call: u64,
+    /// Tells the call from all others.
+    call: Uuid,
 }
 
 impl Ledgers {
     /// Begins to take an import in a call.
-    fn open(&self, import: String) -> Arc<Import> {
+    fn open(&self, import: String, call: Uuid) -> Arc<Import> {
         let mut slots = self.lock();
         let slot = slots.entry(import.into()).or_insert_with_key(|import| {
             Arc::new(Slot {
@@ -103,7 +104,7 @@ impl Ledgers {
         });
         Arc::new(Import {
             slot: Arc::clone(slot),
-            call: self.calls.fetch_add(1, Ordering::Relaxed),
+            call,
         })
     }
 

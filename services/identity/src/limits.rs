@@ -107,7 +107,7 @@ pub const RECORDS_BYTES: usize = 2 * kernel::limits::MESSAGE_BYTES;
 /// that are.
 pub const LEDGER_INTERVAL: Duration = Duration::from_secs(1);
 /// The age of such a batch after which anybody brings it there: longer than most appends take.
-/// It may go twice, since the streams know it by its id.
+/// It may go twice, since the streams know how far they have taken a call.
 pub const BATCH_OVERDUE: kernel::Duration = kernel::Duration::from_millis(10_000);
 /// Overdue batches that are brought to their streams by one look.
 pub const OVERDUE_BATCHES: u64 = 64;

@@ -1,15 +1,16 @@
 //! Measures `happypath import`: a file of events through the command line and the services, with the
 //! ledger that knows each line again, and once more when all of them are there.
 //!
-//! The ceiling sends the same events over one stream that nothing is remembered of.
+//! The ceiling sends the same events over one stream that nothing is remembered of. Beside it stands
+//! an ordered source, of which one number is remembered.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use proto::identity::v1::Event;
 use proto::identity::v1::event::PropertiesForm;
+use proto::identity::v1::{Event, IngestStreamRequest, Lane};
 use serde_json::Value;
 
 use crate::Failure;
@@ -49,43 +50,83 @@ pub(crate) async fn measure(options: Options) -> Result<Measured, Failure> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("events.csv");
     std::fs::write(&file, content(options.events))?;
-    let (rate, ceiling, again, used) = round(&servers, Level::Embedded, &file, options).await?;
-    let mut measured = Measured::new("import", rate, "events/s", ceiling, used)
-        .at_least("ratio", BOUND)
-        .also("again_per_s", again);
-    for level in [Level::Hot, Level::Journal] {
-        let (rate, ceiling, again, _) = round(&servers, level, &file, options).await?;
+    let embedded = round(&servers, Level::Embedded, &file, options).await?;
+    let (rate, ceiling) = (embedded.import, embedded.stream);
+    let mut measured = Measured::new("import", rate, "events/s", ceiling, embedded.used.clone())
+        .at_least("ratio", BOUND);
+    let hot = round(&servers, Level::Hot, &file, options).await?;
+    let journal = round(&servers, Level::Journal, &file, options).await?;
+    for (level, round) in [
+        (Level::Embedded, embedded),
+        (Level::Hot, hot),
+        (Level::Journal, journal),
+    ] {
         let name = level.name();
         measured = measured
-            .also(format!("{name}_per_s"), rate)
-            .also(format!("{name}_ratio"), rate / ceiling)
-            .also(format!("{name}_again_per_s"), again);
+            .also(format!("{name}_per_s"), round.import)
+            .also(format!("{name}_again_per_s"), round.again)
+            .also(format!("{name}_ordered_per_s"), round.ordered)
+            .also(format!("{name}_stream_per_s"), round.stream);
     }
     Ok(measured)
 }
 
-/// Returns events a second of an import, of the ceiling, and of the same import again, with the
-/// processor time of the first.
+/// Events a second in each way.
+struct Round {
+    /// Over a stream, of which nothing is remembered.
+    stream: f64,
+    /// Over a stream of an ordered source.
+    ordered: f64,
+    /// By an import.
+    import: f64,
+    /// By the same import once more.
+    again: f64,
+    /// Processor time of the first import.
+    used: cpu::Seconds,
+}
+
 async fn round(
     servers: &Servers,
     level: Level,
     file: &Path,
     options: Options,
-) -> Result<(f64, f64, f64, cpu::Seconds), Failure> {
-    let bare = Installation::start(servers, level, &[]).await?;
-    let events: Vec<Event> = (0..options.events).map(event).collect();
-    let begun = Instant::now();
-    load::send_messages(bare.channel.clone(), &events, BATCH).await?;
-    let ceiling = f64::from(options.events) / begun.elapsed().as_secs_f64();
-    drop((bare, events));
+) -> Result<Round, Failure> {
+    let stream = stream(servers, level, options, "").await?;
+    let ordered = self::stream(servers, level, options, "ordered").await?;
     let installation = Installation::start(servers, level, &[]).await?;
     let before = installation.used();
     let rate = import(installation.url(), file, options.events)?;
     let count = f64::from(options.events);
     let used = cpu::each_us(&before, &installation.used(), count);
     installation.at_rest().await?;
-    let again = import(installation.url(), file, options.events)?;
-    Ok((rate, ceiling, again, used))
+    Ok(Round {
+        stream,
+        ordered,
+        import: rate,
+        again: import(installation.url(), file, options.events)?,
+        used,
+    })
+}
+
+/// Sends the events over one stream, of a source if it has a name, and returns events a second.
+async fn stream(
+    servers: &Servers,
+    level: Level,
+    options: Options,
+    source: &str,
+) -> Result<f64, Failure> {
+    let installation = Installation::start(servers, level, &[]).await?;
+    let events: Vec<Event> = (0..options.events).map(event).collect();
+    let batches = events.chunks(BATCH).map(|events| IngestStreamRequest {
+        events: events.to_vec(),
+        source: source.to_owned(),
+        lane: Lane::Live.into(),
+        ..IngestStreamRequest::default()
+    });
+    let batches = batches.collect();
+    let begun = Instant::now();
+    load::send_batches(installation.channel.clone(), batches).await?;
+    Ok(f64::from(options.events) / begun.elapsed().as_secs_f64())
 }
 
 /// Imports the file by the program beside this one, and returns events a second.
@@ -132,6 +173,7 @@ fn event(number: u32) -> Event {
         properties_form: Some(PropertiesForm::PropertiesJson(format!(
             r#"{{"value":{value},"path":"/products/{value}/details"}}"#
         ))),
+        sequence: u64::from(number) + 1,
         ..load::event("purchase", number % CUSTOMERS)
     }
 }

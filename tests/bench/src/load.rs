@@ -29,18 +29,23 @@ pub(crate) async fn send_messages(
     events: &[Event],
     size: usize,
 ) -> Result<(), Failure> {
+    let batches = events.chunks(size).map(|chunk| IngestStreamRequest {
+        events: chunk.to_vec(),
+        lane: Lane::Live.into(),
+        ..IngestStreamRequest::default()
+    });
+    send_batches(channel, batches.collect()).await
+}
+
+/// Sends batches over one stream, and returns when all of their events are accepted.
+pub(crate) async fn send_batches(
+    channel: PeerChannel,
+    batches: Vec<IngestStreamRequest>,
+) -> Result<(), Failure> {
     let (mut sender, receiver) = futures::channel::mpsc::channel(IN_FLIGHT);
     let mut client = IdentityServiceClient::new(channel);
-    let batches: Vec<IngestStreamRequest> = events
-        .chunks(size)
-        .map(|chunk| IngestStreamRequest {
-            events: chunk.to_vec(),
-            source: String::new(),
-            lane: Lane::Live.into(),
-            import: String::new(),
-        })
-        .collect();
-    let expected = events.len() as u64;
+    let events = batches.iter().map(|batch| batch.events.len() as u64);
+    let expected: u64 = events.sum();
     let mut answers = client.ingest_stream(receiver).await?.into_inner();
     let send = async {
         for batch in batches {

@@ -20,8 +20,9 @@ use crate::limits::{EVENT_ID_BYTES, SOURCE_CHARS, SOURCE_DIGEST_BYTES};
 /// # Errors
 /// Where the file has no name that it would have again: standard input and pipes.
 pub(crate) fn source_of(path: &Path) -> Result<String, Failure> {
-    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let name = path.file_name().filter(|_| is_file);
+    let is_pipe = std::fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir());
+    let has_name = !is_pipe && path != Path::new("-");
+    let name = path.file_name().filter(|_| has_name);
     let Some(name) = name.map(|name| name.to_string_lossy()) else {
         return Err(Failure::mistake(format!(
             "{}: has no name by which it is known when it is imported again: say --source NAME",
@@ -157,7 +158,7 @@ mod tests {
         let name = source_of(&path).expect("a name");
         assert_eq!(name.chars().count(), 100);
         assert_ne!(name, shorten(&format!("{long}2")));
-        for nameless in [Path::new("-"), Path::new("/dev/null"), folder.path()] {
+        for nameless in [Path::new("-"), Path::new("/dev/null")] {
             let refused = source_of(nameless).expect_err("no name").to_string();
             assert!(refused.contains("--source"), "{refused}");
         }

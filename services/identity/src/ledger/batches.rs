@@ -13,15 +13,22 @@ use crate::store::Settled;
 /// The batches of one import.
 #[derive(Debug)]
 pub(super) struct Batches {
-    /// Those that may not be in their streams, each with the call that brings it there; absent
-    /// where none of this process does.
-    open: HashMap<Uuid, Option<u64>>,
+    /// Those that may not be in their streams.
+    open: HashMap<Uuid, Open>,
     /// Those that are.
     settled: Vec<Uuid>,
     /// When the newest entry with an event of the import was accepted, as far as it is known.
     accept_time: Timestamp,
     /// Whether the database is to be told of that.
     is_newer: bool,
+}
+
+/// A batch that may not be in its streams.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    number: u64,
+    /// The call that brings it there; absent where none of this process does.
+    holder: Option<Uuid>,
 }
 
 impl Default for Batches {
@@ -46,46 +53,51 @@ impl Batches {
     }
 
     /// Takes note of batches that the database has, and of when an event was accepted.
-    pub(super) fn found(&mut self, pending: &[Uuid], accept_time: Timestamp) {
-        for id in pending {
+    pub(super) fn found(&mut self, pending: &[(Uuid, u64)], accept_time: Timestamp) {
+        for (id, number) in pending {
             if !self.settled.contains(id) {
-                self.open.entry(*id).or_insert(None);
+                self.open.entry(*id).or_insert(Open {
+                    number: *number,
+                    holder: None,
+                });
             }
         }
         self.accept_time = self.accept_time.max(accept_time);
     }
 
     /// A call has written a batch and brings it to its streams.
-    pub(super) fn begin(&mut self, id: Uuid, call: u64) {
-        self.open.insert(id, Some(call));
+    pub(super) fn begin(&mut self, id: Uuid, number: u64, call: Uuid) {
+        let holder = Some(call);
+        self.open.insert(id, Open { number, holder });
     }
 
     /// A call ends: whatever it has not brought to its streams is left to others.
-    pub(super) fn leave(&mut self, call: u64) {
-        for holder in self.open.values_mut() {
-            if *holder == Some(call) {
-                *holder = None;
-            }
+    pub(super) fn leave(&mut self, call: Uuid) {
+        for open in self.open.values_mut() {
+            open.holder = open.holder.filter(|holder| *holder != call);
         }
     }
 
     /// Returns whether a call of this process brings a batch to its streams.
     pub(super) fn is_under_way(&self, id: Uuid) -> bool {
-        matches!(self.open.get(&id), Some(Some(_)))
+        self.open.get(&id).is_some_and(|open| open.holder.is_some())
     }
 
-    /// Returns the batches that no call of this process brings to their streams.
+    /// Returns the batches that no call of this process brings to their streams, in their order.
     pub(super) fn orphans(&self) -> Vec<Uuid> {
-        let open = self.open.iter();
-        open.filter_map(|(id, holder)| holder.is_none().then_some(*id))
-            .collect()
+        self.sorted(|holder| holder.is_none())
     }
 
-    /// Returns the batches that are not this call's own.
-    pub(super) fn of_others(&self, call: u64) -> Vec<Uuid> {
-        let open = self.open.iter();
-        open.filter_map(|(id, holder)| (*holder != Some(call)).then_some(*id))
-            .collect()
+    /// Returns the batches that are not this call's own, in their order.
+    pub(super) fn of_others(&self, call: Uuid) -> Vec<Uuid> {
+        self.sorted(|holder| holder != Some(call))
+    }
+
+    fn sorted(&self, is_wanted: impl Fn(Option<Uuid>) -> bool) -> Vec<Uuid> {
+        let wanted = self.open.iter().filter(|(_, open)| is_wanted(open.holder));
+        let mut wanted: Vec<_> = wanted.map(|(id, open)| (open.number, *id)).collect();
+        wanted.sort_unstable();
+        wanted.into_iter().map(|(_, id)| id).collect()
     }
 
     /// A batch is in its streams, and its records are still in the database.

@@ -4,6 +4,7 @@
 //! are when they go.
 
 use hot::limits::SOURCE_BYTES;
+use kernel::limits::EVENTS_PER_BATCH;
 use kernel::{CustomerId, PartitionCount};
 use lz4_flex::block::{compress_prepend_size, decompress, uncompressed_size};
 use prost::Message;
@@ -13,6 +14,9 @@ use uuid::Uuid;
 use crate::append::{Group, Sequenced};
 use crate::limits::RECORDS_BYTES;
 
+/// Places of a batch: more than it can have events.
+const PLACES_PER_BATCH: u64 = 1_024;
+const _: () = assert!(EVENTS_PER_BATCH < 1_024, "each event has a place");
 /// The form of the bytes behind it.
 const FORM: u8 = 1;
 
@@ -21,11 +25,18 @@ const FORM: u8 = 1;
 #[error("the records of an imported batch cannot be read: {0}")]
 pub(super) struct Damaged(&'static str);
 
-/// Returns the name by which streams know a batch.
-pub(super) fn source_of(id: Uuid) -> String {
-    let name = format!("import:{}", id.simple());
+/// Returns the name by which streams know what a call takes.
+pub(super) fn source_of(call: Uuid) -> String {
+    let name = format!("import:{}", call.simple());
     debug_assert!(name.len() <= SOURCE_BYTES, "a store takes it");
     name
+}
+
+/// Gives the records of a batch their places among all that its call takes, from those in the batch.
+pub(super) fn place_in_call(groups: &mut [Group], number: u64) {
+    for sequenced in groups.iter_mut().flat_map(|group| &mut group.records) {
+        sequenced.sequence += number.saturating_mul(PLACES_PER_BATCH);
+    }
 }
 
 /// Packs the records of some groups, in their order.

@@ -6,10 +6,10 @@ use sea_orm::DbErr;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::payload::{source_of, unpack};
+use super::payload::{place_in_call, source_of, unpack};
 use super::{Import, ImportError};
 use crate::ingest::Intake;
-use crate::store::Settled;
+use crate::store::{PendingBatch, Settled};
 
 impl Intake {
     /// Brings batches of an import to their streams. Those that are there already change nothing.
@@ -32,7 +32,8 @@ impl Intake {
         Ok(())
     }
 
-    /// Brings a batch to its streams, and forgets its records.
+    /// Brings a batch to its streams, behind those that its call took before it, and forgets their
+    /// records.
     ///
     /// # Errors
     /// [`ImportError::Append`] and [`ImportError::Database`]: retry.
@@ -44,19 +45,34 @@ impl Intake {
         let Some(batch) = self.store.pending_batch(id).await? else {
             return Ok(());
         };
-        let groups = unpack(&batch.records, self.partitions)
+        // A stream that has the last one of a call takes those before it for replays.
+        for before in self.store.pending_before(&batch).await? {
+            if let Some(before) = self.store.pending_batch(before).await? {
+                self.append_batch(before, deadline).await?;
+            }
+        }
+        self.append_batch(batch, deadline).await
+    }
+
+    async fn append_batch(
+        &self,
+        batch: PendingBatch,
+        deadline: Option<Instant>,
+    ) -> Result<(), ImportError> {
+        let mut groups = unpack(&batch.records, self.partitions)
             .map_err(|damaged| DbErr::Type(damaged.to_string()))?;
-        let source = source_of(id);
+        place_in_call(&mut groups, batch.number);
+        let source = source_of(batch.call);
         let took = self
             .append_groups(batch.stream, groups, Some(&source), deadline)
             .await?;
         let settled = Settled {
-            ids: vec![id],
+            ids: vec![batch.id],
             accept_time: Some(took.newest),
         };
         self.store.settle_batches(&batch.import, &settled).await?;
         if let Some(slot) = self.ledgers.find(&batch.import) {
-            slot.batches().gone(id, took.newest);
+            slot.batches().gone(batch.id, took.newest);
         }
         Ok(())
     }

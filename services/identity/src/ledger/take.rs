@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::known::Known;
 use super::marks::{Mark, import_digest, mark_of};
-use super::payload::{pack, source_of};
+use super::payload::{pack, place_in_call, source_of};
 use super::{Import, ImportError, Ticket};
 use crate::append::Group;
 use crate::event::Prepared;
@@ -29,7 +29,8 @@ impl Intake {
         name: &str,
         deadline: Option<Instant>,
     ) -> Result<Arc<Import>, ImportError> {
-        let import = self.ledgers.open(import_digest(name));
+        let call = self.resolver.draw_id();
+        let import = self.ledgers.open(import_digest(name), call);
         {
             let mut known = import.slot.known.lock().await;
             self.refresh(&import, &mut known).await?;
@@ -91,6 +92,7 @@ impl Intake {
             let id = self.resolver.draw_id();
             let batch = NewBatch {
                 id,
+                call: import.call,
                 import: import.digest(),
                 number,
                 time: now,
@@ -106,8 +108,9 @@ impl Intake {
             if written? {
                 known.add(number, now, marks.into_iter().map(|(_, mark)| mark));
                 import.weigh(known);
-                import.slot.batches().begin(id, import.call);
-                accepted.outbound.source = Some(source_of(id));
+                import.slot.batches().begin(id, number, import.call);
+                place_in_call(&mut accepted.outbound.groups, number);
+                accepted.outbound.source = Some(source_of(import.call));
                 accepted.outbound.ticket = Some(Ticket {
                     import: Arc::clone(import),
                     id,

@@ -99,6 +99,8 @@ entity! {
         #[sea_orm(primary_key, auto_increment = false)]
         batch_id: Uuid,
         import: String,
+        call_id: Uuid,
+        number: i64,
         create_time: i64,
         stream: i16,
         records: Vec<u8>,

@@ -19,8 +19,10 @@ use crate::limits::{LEDGER_PAGE, OVERDUE_BATCHES, PRUNED_AT_ONCE};
 /// A batch of an import that is about to be taken.
 #[derive(Debug)]
 pub struct NewBatch<'a> {
-    /// Its id, by which the streams know it too.
+    /// Its id.
     pub id: Uuid,
+    /// The call that takes it. Streams know how far they have taken what a call takes.
+    pub call: Uuid,
     /// The digest of the import's name.
     pub import: &'a str,
     /// Its number among the batches of the import, from 1 and without a gap: of two processes that
@@ -52,6 +54,10 @@ pub struct TakenBatch {
 pub struct PendingBatch {
     /// Its id.
     pub id: Uuid,
+    /// The call that took it.
+    pub call: Uuid,
+    /// Its number.
+    pub number: u64,
     /// The digest of the import's name.
     pub import: String,
     /// The stream of its records.
@@ -106,16 +112,37 @@ impl IdentityStore {
         rows.collect()
     }
 
-    /// Returns the batches of an import that may not be in their streams.
+    /// Returns the batches of an import that may not be in their streams, each with its number.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn pending_of_import(&self, import: &str) -> Result<Vec<Uuid>, DbErr> {
+    pub async fn pending_of_import(&self, import: &str) -> Result<Vec<(Uuid, u64)>, DbErr> {
+        let rows: Vec<(Uuid, i64)> = import_pending::Entity::find()
+            .select_only()
+            .column(import_pending::Column::BatchId)
+            .column(import_pending::Column::Number)
+            .filter(import_pending::Column::Import.eq(import))
+            .into_tuple()
+            .all(self.database.orm())
+            .await?;
+        let rows = rows.into_iter();
+        rows.map(|(id, number)| Ok((id, unsigned(number)?)))
+            .collect()
+    }
+
+    /// Returns the batches that a call took before another one of its batches, and that may not be
+    /// in their streams, in the order in which they were taken.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn pending_before(&self, batch: &PendingBatch) -> Result<Vec<Uuid>, DbErr> {
         import_pending::Entity::find()
             .select_only()
             .column(import_pending::Column::BatchId)
-            .filter(import_pending::Column::Import.eq(import))
-            .order_by_asc(import_pending::Column::CreateTime)
+            .filter(import_pending::Column::Import.eq(&batch.import))
+            .filter(import_pending::Column::CallId.eq(batch.call))
+            .filter(import_pending::Column::Number.lt(signed(batch.number)))
+            .order_by_asc(import_pending::Column::Number)
             .into_tuple()
             .all(self.database.orm())
             .await
@@ -153,6 +180,8 @@ impl IdentityStore {
         let stream = stream.and_then(|index| StreamName::ALL.get(index).copied());
         Ok(Some(PendingBatch {
             id,
+            call: row.call_id,
+            number: unsigned(row.number)?,
             import: row.import,
             stream: stream.ok_or_else(|| damaged("the stream of an imported batch"))?,
             records: row.records,
@@ -250,6 +279,8 @@ async fn write(
     let row = import_pending::ActiveModel {
         batch_id: Set(batch.id),
         import: Set(batch.import.to_owned()),
+        call_id: Set(batch.call),
+        number: Set(signed(batch.number)),
         create_time: Set(batch.time.as_millis()),
         stream: Set(i16::try_from(batch.stream.index()).unwrap_or(i16::MAX)),
         records: Set(batch.records),

@@ -16,6 +16,8 @@ CREATE INDEX identity_import_batch_create_time ON identity_import_batch (create_
 CREATE TABLE identity_import_pending (
     batch_id UUID NOT NULL PRIMARY KEY,
     import TEXT NOT NULL,
+    call_id UUID NOT NULL,
+    number BIGINT NOT NULL,
     create_time BIGINT NOT NULL,
     stream SMALLINT NOT NULL,
     records BYTEA NOT NULL

@@ -16,6 +16,8 @@ CREATE INDEX identity_import_batch_create_time ON identity_import_batch (create_
 CREATE TABLE identity_import_pending (
     batch_id uuid_text NOT NULL PRIMARY KEY,
     import TEXT NOT NULL,
+    call_id uuid_text NOT NULL,
+    number INTEGER NOT NULL,
     create_time INTEGER NOT NULL,
     stream INTEGER NOT NULL,
     records BLOB NOT NULL

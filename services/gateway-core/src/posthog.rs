@@ -19,7 +19,9 @@ const GROUP: &str = "$groupidentify";
 /// The `distinct_id` of everybody who is counted without cookies.
 const COOKIELESS: &str = "$posthog_cookieless";
 /// The properties that have a place of their own in an event.
-const LIFTED: [&str; 2] = ["$set", "$unset"];
+const LIFTED: [&str; 3] = ["$set", "$unset", SET_ONCE];
+/// Traits that are to be set only where they are not set.
+const SET_ONCE: &str = "$set_once";
 /// The id that names somebody.
 const WHO: &str = "a distinct_id";
 
@@ -79,6 +81,7 @@ pub(crate) fn read<'t>(event: &'t str, facts: &Facts<'t>) -> Result<v1::Event, R
     }
     groups(&mut draft, &properties);
     draft.properties = kept(&fields, &properties);
+    draft.context = context(&fields, &properties);
     draft.name = facts.name(name);
     Ok(draft.finish(WHO)?)
 }
@@ -146,8 +149,7 @@ fn identify<'t>(
 }
 
 /// Returns the traits that an event sets or removes: `$set` and `$unset`, beside the properties or
-/// among them; beside them counts. `$set_once` stays a property: nothing here sets a trait only
-/// where it is not set.
+/// among them; beside them counts.
 fn traits<'t>(fields: &Fields<'t>, properties: &Fields<'t>) -> Result<Option<Cow<'t, str>>, Fault> {
     let set = |fields: &Fields<'t>, field: &str| match fields.get("$set") {
         None => Ok(None),
@@ -223,12 +225,20 @@ fn kept<'t>(fields: &Fields<'t>, properties: &Fields<'t>) -> Option<Cow<'t, str>
     let session = [("$session_id", "session_id"), ("$window_id", "window_id")];
     let session = session.into_iter();
     let session = session.filter_map(|(key, beside)| Some((key, fields.get(beside)?)));
-    let once = fields.get("$set_once").map(|json| ("$set_once", json));
-    let added: Vec<_> = session.chain(once).collect();
+    let added: Vec<_> = session.collect();
     if added.is_empty() && !properties.iter().any(|(key, _)| is_lifted(key)) {
         return fields.get("properties").map(Cow::Borrowed);
     }
     let is_kept = |key: &str| !is_lifted(key) && added.iter().all(|(own, _)| *own != key);
     let kept = properties.iter().filter(|(key, _)| is_kept(key));
     Some(json::object(kept.chain(added.iter().copied())).into())
+}
+
+/// Returns the context of an event: the traits that are to be set only where they are not set. No
+/// trait is set so here. Browsers send some dozens of them, more than there is room for among
+/// properties.
+fn context<'t>(fields: &Fields<'t>, properties: &Fields<'t>) -> Option<Cow<'t, str>> {
+    let once = fields.get(SET_ONCE).or_else(|| properties.get(SET_ONCE));
+    let once = once.filter(|json| json::is_object(json) && !json::is_empty_object(json))?;
+    Some(json::object([(SET_ONCE, once)].into_iter()).into())
 }

@@ -179,9 +179,9 @@ impl Tracking {
         let first = first.unwrap_or_default();
         let memory = &self.parts.entrance.memory;
         let body = body::read(body, &head.headers, route.dialect().bytes(), memory).await;
-        let body = body.map_err(|it| it.of_source(&first))?;
-        let _turn = memory.turn(body.bytes.len()).await;
-        let text = Text::of(&body.bytes);
+        let (bytes, charge) = body.map_err(|it| it.of_source(&first))?.into_parts();
+        let turn = memory.turn(bytes.len()).await;
+        let text = Text::of(&bytes);
         let call = Call::read(route, &text);
         let call = call.map_err(|it| Refused::from(it).of_source(&first))?;
         let own = call.key().map(|key| Credential::new(&key)).transpose()?;
@@ -206,6 +206,10 @@ impl Tracking {
             request_time: request_time(&head.headers),
         };
         let reading = call.events(&about);
+        // Identity may be in this process: it needs a turn itself, and charges what is sent to it.
+        drop(turn);
+        let kept = charge.keep_arrived(false).await;
+        let _kept = kept.map_err(|it| body::full(&it).of_source(&source))?;
         let sender = Sender::new(&self.parts.entrance.calls, key, peer, reading.is_bulk);
         self.hand_on(route, &call, &about, &source, &sender, reading)
             .await

@@ -141,7 +141,8 @@ fn traits_are_set_and_removed() {
         r#"{"batch":[{"event":"$set","distinct_id":"u","$set":{"a":1},"properties":{"$set":{"a":2,"b":3},"$unset":["c","a"],"$set_once":{"d":4},"x":5}}]}"#,
     );
     assert_eq!(traits_of(&event), r#"{"a":1,"b":3,"c":null}"#);
-    assert_eq!(properties_of(&event), r#"{"$set_once":{"d":4},"x":5}"#);
+    assert_eq!(properties_of(&event), r#"{"x":5}"#);
+    assert_eq!(context_of(&event), r#"{"$set_once":{"d":4}}"#);
     let event = one(
         "/i/v1/analytics/events",
         r#"{"batch":[{"event":"A","distinct_id":"u","session_id":"s","options":{},"properties":{}}]}"#,

@@ -25,7 +25,15 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 pub(super) struct Whole {
     /// Its bytes, inflated.
     pub(super) bytes: Bytes,
-    _charge: Charge,
+    /// The memory of all that is made of it.
+    charge: Charge,
+}
+
+impl Whole {
+    /// Splits it into its bytes and their memory.
+    pub(super) fn into_parts(self) -> (Bytes, Charge) {
+        (self.bytes, self.charge)
+    }
 }
 
 /// Reads a body of at most so many bytes, as it arrives and inflated.
@@ -67,10 +75,7 @@ pub(super) async fn read(
         .charge(cost, arrived, false)
         .await
         .map_err(|it| full(&it))?;
-    Ok(Whole {
-        bytes,
-        _charge: charge,
-    })
+    Ok(Whole { bytes, charge })
 }
 
 async fn arrive(
@@ -183,7 +188,8 @@ fn too_large(most: usize) -> Refused {
     Refused::new(Reason::CallTooLarge, Denial::TooLarge, text)
 }
 
-fn full(failure: &Failure) -> Refused {
+/// The refusal of a call for which there is no memory.
+pub(super) fn full(failure: &Failure) -> Refused {
     Refused::new(Reason::Overloaded, Denial::Overloaded, failure.message())
 }
 

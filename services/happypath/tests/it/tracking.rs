@@ -230,6 +230,28 @@ fn what_cannot_be_taken_is_kept_counted_and_replayed() {
 }
 
 #[test]
+fn large_calls_are_taken_side_by_side() {
+    let dev = Dev::start();
+    let text = "x".repeat(7_000);
+    let events: Vec<Value> = (0..150)
+        .map(|number| {
+            json!({"type": "track", "userId": format!("u{number}"), "event": "A",
+                "properties": {"a": text, "b": text, "c": text}})
+        })
+        .collect();
+    let batch = json!({"writeKey": "web_shop", "batch": events}).to_string();
+    assert!(batch.len() > 3_000_000, "{}", batch.len());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let answer = send(&dev, "POST", "/v1/batch", &[], batch.as_bytes());
+                assert_eq!(answer.status, 200, "{answer:?}");
+            });
+        }
+    });
+}
+
+#[test]
 fn a_call_that_cannot_be_read_is_refused_and_none_is_redirected() {
     let dev = Dev::start();
     let bomb = gzip(&vec![b' '; 100_000_000]);

@@ -21,6 +21,7 @@ PORTS = {
     "segmentation": {"7402/tcp"},
     "journey": {"7403/tcp"},
     "activation": {"7404/tcp"},
+    "gateway": {"7405/tcp"},
     "happypath": set(),
 }
 # Every file that an image may hold, and must.

@@ -2,6 +2,7 @@
 
 import json
 import time
+import urllib.request
 from contextlib import ExitStack
 
 import grpc
@@ -10,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 import stores
 
 SERVICES = ["identity", "segmentation", "journey", "activation"]
+GATEWAY = "gateway"
 PATIENCE_SECONDS = 60
 # The grace period of pods less their sleep before it: `terminationGracePeriodSeconds` and `preStop` in k8s/.
 GRACE_SECONDS = 40
@@ -66,11 +68,21 @@ def delivered(client, addresses):
     return '"DELIVERED"' in json.dumps(say(client, addresses, "activations", "stats"))
 
 
-def take_one_event_through(containers, addresses):
-    """Defines a journey, sends a purchase, and waits until the message that it causes is delivered."""
+def send(gateway, event):
+    """Sends an event over HTTP, as a program without any of our clients does."""
+    body = json.dumps({"requestId": "image", "events": [event]}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{gateway}/v1/events:ingest", body, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+        return json.load(answer)
+
+
+def take_one_event_through(containers, addresses, gateway):
+    """Defines a journey, sends a purchase through the gateway, and waits until the message that it causes is delivered."""
     client = containers["happypath"]
     say(client, addresses, "apply", "--file", "/volume/definitions.yaml")
-    say(client, addresses, "track", "purchase", "--id", "user_id=ada", "--trait", "name=Ada")
+    send(gateway, {"name": "purchase", "identifiers": {"user_id": "ada"}, "traits": {"name": "Ada"}})
     eventually("a delivery", lambda: delivered(client, addresses))
     customer = json.dumps(say(client, addresses, "customer", "user_id:ada"))
     if "buyers" not in customer or "thank_buyers" not in customer:
@@ -82,9 +94,9 @@ def play(containers, scratch):
     with ExitStack() as stack:
         redis = stack.enter_context(stores.redis())
         postgres = stack.enter_context(stores.postgres(scratch))
-        ports = {service: stores.free_port() for service in SERVICES}
-        probes = {service: stores.free_port() for service in SERVICES}
-        addresses = {f"HAPPYPATH_{name.upper()}_ADDRESS": f"http://localhost:{port}" for name, port in ports.items()}
+        ports = {service: stores.free_port() for service in [*SERVICES, GATEWAY]}
+        probes = {service: stores.free_port() for service in ports}
+        addresses = {f"HAPPYPATH_{name.upper()}_ADDRESS": f"http://localhost:{ports[name]}" for name in SERVICES}
         containers["happypath"].provide("volume/definitions.yaml", DEFINITIONS)
         # The Job of k8s/components/migration; services then leave tables alone.
         if not say(containers["happypath"], {"HAPPYPATH_DATABASE": postgres}, "migrate")["applied"]:
@@ -95,7 +107,7 @@ def play(containers, scratch):
             settings = {
                 "HAPPYPATH_LISTEN": f"127.0.0.1:{port}",
                 "HAPPYPATH_HEALTH_LISTEN": f"127.0.0.1:{probes[service]}",
-                "HAPPYPATH_HOT_STORE": redis,
+                **({} if service == GATEWAY else {"HAPPYPATH_HOT_STORE": redis}),
                 "HAPPYPATH_DATABASE": postgres,
                 "HAPPYPATH_MIGRATE": "off",
                 "HAPPYPATH_PARTITIONS": "8",
@@ -108,7 +120,7 @@ def play(containers, scratch):
             for service, port in probes.items():
                 eventually(f"readiness of {service}", lambda port=port: is_ready(port))
             ready = time.monotonic() - begun
-            take_one_event_through(containers, addresses)
+            take_one_event_through(containers, addresses, ports[GATEWAY])
             ended = 0.0
             for service, process in processes.items():
                 code, seconds = process.stop(GRACE_SECONDS)

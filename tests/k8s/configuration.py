@@ -39,6 +39,8 @@ STORE_FILES = {"ca_file": "redis.crt", "sslrootcert": "postgres.crt"}
 LAST_WORDS_SECONDS = 15
 # MiB of a process beside requests and the cache of its engine: measured, see "Sizes" in k8s/README.md.
 LEAST_MIB = 192
+# Services that touch neither states nor streams.
+WITHOUT_HOT_STORE = ("gateway",)
 OWNERS = {
     "Namespace": "identity",
     "Segment": "segmentation",
@@ -48,6 +50,7 @@ OWNERS = {
     "Channel": "activation",
     "Template": "activation",
     "Policy": "activation",
+    "Source": "gateway",
 }
 
 
@@ -72,7 +75,11 @@ class Configured:
 
 
 def needs(service):
-    """Returns the services that a service asks, from its source: owners of the kinds that its catalog needs."""
+    """Returns the services that a service asks, from its source: owners of the kinds that its catalog needs, and those that
+    the gateway hands calls on to."""
+    if service == "gateway":
+        places = (ROOT / "services/gateway/src/forward/place.rs").read_text()
+        return sorted(owner.lower() for owner in set(re.findall(r"=> Place::Service\(Owner::(\w+)\)", places)))
     source = (ROOT / "services" / service / "src/catalog.rs").read_text()
     body = re.search(r"fn needs\(&self\)[^{]*\{(.*?)\n    \}", source, re.S)
     kinds = re.findall(r"DefinitionKind::(\w+)", body.group(1)) if body else []
@@ -147,7 +154,10 @@ def configured(binaries, rendering):
         if refused:
             faults += [f"{where}: {service} --check-config: {line}" for line in refused]
             continue
-        stores = [variables["HAPPYPATH_HOT_STORE"], variables["HAPPYPATH_DATABASE"]]
+        if ("HAPPYPATH_HOT_STORE" in variables) == (service in WITHOUT_HOT_STORE):
+            faults.append(f"{where}: expected HAPPYPATH_HOT_STORE for all services but {WITHOUT_HOT_STORE}")
+        names = ("HAPPYPATH_HOT_STORE", "HAPPYPATH_DATABASE")
+        stores = [variables[name] for name in names if name in variables]
         own = Configured(service, container, pod, settings, stores)
         found.append(own)
         faults += [f"{where}: {it}" for it in faults_of(rendering, own)]

@@ -1,6 +1,6 @@
 """Mistakes in what stands around services: jobs by the clock, and the way in from outside. See mistakes.py."""
 
-from parts import job, job_pod, policy, remove, route, set_variable
+from parts import container, job, job_pod, policy, remove, route, set_variable
 
 
 def forget_heads(rendering):
@@ -68,38 +68,44 @@ MISTAKES = [
     ("outside calls in plain text", lambda r: route(r)["parentRefs"][0].pop("sectionName"), "in plain text too"),
     (
         "outside manages keys",
-        lambda r: route(r)["rules"][0]["matches"][0]["method"].update(service="happypath.access.v1.KeyService"),
-        "goes to its owner alone",
+        lambda r: route(r)["rules"][0]["matches"][0]["path"].update(value="/happypath.access.v1.KeyService"),
+        "is neither a contract of one service nor a path of the tracking API",
     ),
     (
-        "outside calls everything of a service",
+        "outside calls everything",
         lambda r: route(r)["rules"][0].pop("matches"),
-        "goes to its owner alone",
+        "/ is neither a contract",
     ),
     (
         "a route leads to another service",
         lambda r: route(r)["rules"][0]["backendRefs"][0].update(name="journey", port=7403),
-        "goes to its owner alone",
+        "is not the gateway at its port",
     ),
     (
         "a route leads to a wrong port",
         lambda r: route(r)["rules"][0]["backendRefs"][0].update(port=9464),
-        "is not served at 9464",
+        "is not the gateway at its port",
     ),
-    ("a Gateway is closed off", lambda r: remove(r, "NetworkPolicy", "gateway-journey"), "needed for calls from outside"),
+    (
+        "the gateway knows where states are",
+        lambda r: set_variable(container(r, "gateway"), "HAPPYPATH_HOT_STORE", "redis://x"),
+        "expected HAPPYPATH_HOT_STORE for all services but",
+    ),
+    ("the gateway reaches no journey", lambda r: policy(r, "gateway")["egress"].pop(3), "calls that are handed on"),
+    ("a Gateway is closed off", lambda r: remove(r, "NetworkPolicy", "edge"), "needed for calls from outside"),
     (
         "a whole namespace comes in as the Gateway",
-        lambda r: policy(r, "gateway-journey")["ingress"][0]["from"][0].pop("podSelector"),
-        "from a stranger in gateway to journey",
+        lambda r: policy(r, "edge")["ingress"][0]["from"][0].pop("podSelector"),
+        "from a stranger in edge to gateway",
     ),
     (
         "a Gateway takes another certificate for that of a service",
-        lambda r: r.find("BackendTLSPolicy", "journey")["spec"]["validation"].update(hostname="identity.happypath.svc"),
+        lambda r: r.find("BackendTLSPolicy", "gateway")["spec"]["validation"].update(hostname="identity.happypath.svc"),
         "no certificate of that service",
     ),
     (
         "a Gateway may read the authority",
-        lambda r: r.find("ReferenceGrant", "gateway")["spec"]["to"][0].update(name="authority-tls"),
+        lambda r: r.find("ReferenceGrant", "edge")["spec"]["to"][0].update(name="authority-tls"),
         "no certificate of a client",
     ),
 ]

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import jobs
-from configuration import needs, secret_value
+from configuration import WITHOUT_HOT_STORE, needs, secret_value
 from objects import template_of
 from rendering import SERVICES
 
 PART = {"app.kubernetes.io/part-of": "happypath"}
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 # Ports beside those of services: SSH and HTTPS, which nobody of ours listens on, and those of stores and of others.
-PORTS = (22, 53, 443, 4317, 5432, 6379, 7401, 7402, 7403, 7404, 7411, 9464)
+PORTS = (22, 53, 443, 4317, 5432, 6379, 7401, 7402, 7403, 7404, 7405, 7411, 9464)
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ STRANGERS = (
     pod("a stranger", "shop", {}),
     pod("prometheus", "monitoring", {"app.kubernetes.io/name": "prometheus"}),
     pod("a stranger in monitoring", "monitoring", {}),
-    pod("gateway", "gateway", {"gateway.networking.k8s.io/gateway-name": "gateway"}),
-    pod("a stranger in gateway", "gateway", {}),
+    pod("edge", "edge", {"gateway.networking.k8s.io/gateway-name": "edge"}),
+    pod("a stranger in edge", "edge", {}),
     pod("collector", "observability", {"app.kubernetes.io/name": "collector"}),
     pod("names", "kube-system", {"k8s-app": "kube-dns"}),
     pod("a stranger in kube-system", "kube-system", {}),
@@ -130,17 +130,18 @@ def expected(rendering, services):
     for item, _, container in jobs.all_of(rendering):
         for address in jobs.peers(container).values():
             wanted[(item["metadata"]["name"], address.hostname, address.port)] = "what its command asks"
-    for route in rendering.of("GRPCRoute"):
+    for route in rendering.of("HTTPRoute"):
         for backend in (it for one in route["spec"]["rules"] for it in one["backendRefs"]):
-            wanted[("gateway", backend["name"], backend["port"])] = "calls from outside"
+            wanted[("edge", backend["name"], backend["port"])] = "calls from outside"
     names = [own.service for own in services]
     for own in services:
         service, port = own.service, own.port("listen")
         wanted[("a caller", service, port)] = "whoever has the label happypath-client"
         for peer in needs(service):
             if peer in names:
-                wanted[(service, peer, 7401 + SERVICES.index(peer))] = "references of definitions"
-        for key, component in (("hot_store", "hot store"), ("database", "database")):
+                wanted[(service, peer, 7401 + SERVICES.index(peer))] = "references of definitions, or calls that are handed on"
+        stores = (("hot_store", "hot store"), ("database", "database"))
+        for key, component in stores[1:] if service in WITHOUT_HOT_STORE else stores:
             near, place = store(rendering, secret_name(own.container), key, component)
             wanted[(service, near, place)] = f"the {component}"
         if own.port("metrics_listen"):

@@ -19,7 +19,7 @@ BROUGHT = {
     ("Secret", "happypath-audit"): "whoever installs: a key with the scope audit:read",
     ("Secret", "*-tls"): "cert-manager",
     ("ConfigMap", "happypath-access"): "whoever installs a base with components/access-file",
-    ("ConfigMap", "happypath-authority"): "whoever installs components/gateway-tls",
+    ("ConfigMap", "happypath-authority"): "whoever installs components/edge-tls",
 }
 
 
@@ -137,8 +137,8 @@ def autoscaler(rendering, item):
     for metric in spec["metrics"]:
         if metric["type"] == "Pods" and metric["pods"]["metric"]["name"] not in declared():
             yield f"no service declares {metric['pods']['metric']['name']}"
-        if metric["type"] == "Pods" and spec["scaleTargetRef"]["name"] == "identity":
-            yield "identity reads no stream, and has no lag"
+        if metric["type"] == "Pods" and spec["scaleTargetRef"]["name"] in ("identity", "gateway"):
+            yield "it reads no stream, and has no lag"
     if all(metric["type"] != "Resource" for metric in spec["metrics"]):
         yield "it does not look at the processor"
 

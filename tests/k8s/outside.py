@@ -17,27 +17,37 @@ def contracts():
     return found
 
 
+def tracked():
+    """Returns whether a path is one of the tracking API, by the source of the gateway."""
+    source = (ROOT / "services/gateway-core/src/route.rs").read_text()
+    body = source[: source.index("#[cfg(test)]")]
+    under = re.search(r'strip_prefix\("(/v1/)"\)', body).group(1)
+    names = set(re.findall(r'"([a-zA-Z/0-9]+)"', body))
+    names |= {under + name for name in names | {"projects"}} | set(re.findall(r'strip_prefix\("(/\w+)/"\)', body)) - {"/v1"}
+    return lambda path: path in names or any(name.startswith(f"{path}/") for name in names if not name.startswith(under))
+
+
 @rule(
-    "GRPCRoute",
-    why="each call from outside goes to the owner of its contract; what all services serve is asked from inside",
+    "HTTPRoute",
+    why="calls of the services that decide come from outside, and what SDKs send; what all services serve is asked from inside",
 )
-def grpc_route(rendering, item):
-    spec, known = item["spec"], contracts()
+def http_route(rendering, item):
+    spec, known, is_tracked = item["spec"], contracts(), tracked()
     if not spec.get("hostnames") or any("*" in it for it in spec["hostnames"]):
         yield "it takes calls for names that are not ours"
     if any("sectionName" not in it for it in spec.get("parentRefs", [{}])):
         yield "it listens wherever its Gateway does, in plain text too"
+    service = rendering.find("Service", "gateway")
+    ports = [it["port"] for it in service["spec"]["ports"] if it["name"] == "grpc"] if service else []
     for one in spec["rules"]:
-        methods = [it["method"] for it in one.get("matches", [{"method": {}}])]
-        owners = {known.get(it.get("service")) for it in methods if it.get("type", "Exact") == "Exact"}
-        backends = one["backendRefs"]
-        if len(methods) != 1 or not owners <= set(SERVICES) or owners != {it["name"] for it in backends}:
-            yield f"{methods} is not one contract that goes to its owner alone"
-        for backend in backends:
-            service = rendering.find("Service", backend["name"])
-            ports = [it["port"] for it in service["spec"]["ports"] if it["name"] == "grpc"] if service else []
-            if [backend.get("port")] != ports:
-                yield f"{backend['name']} is not served at {backend.get('port')}"
+        if [(it["name"], it["port"]) for it in one["backendRefs"]] != [("gateway", port) for port in ports]:
+            yield f"{one['backendRefs']} is not the gateway at its port"
+        for match in one.get("matches", [{}]):
+            path = match.get("path", {"value": "/"})
+            owner = known.get(path["value"].removeprefix("/"))
+            decides = owner in SERVICES and owner != "gateway"
+            if not decides and not is_tracked(path["value"]):
+                yield f"{path['value']} is neither a contract of one service nor a path of the tracking API"
 
 
 @rule("BackendTLSPolicy", why="a Gateway talks to nobody who has no certificate of the authority of the installation")

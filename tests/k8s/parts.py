@@ -58,7 +58,7 @@ def migration_container(rendering):
 
 def route(rendering):
     """Returns the spec of the way in from outside."""
-    return rendering.find("GRPCRoute", "happypath")["spec"]
+    return rendering.find("HTTPRoute", "happypath")["spec"]
 
 
 def settings(rendering):

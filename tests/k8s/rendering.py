@@ -9,11 +9,11 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("identity", "segmentation", "journey", "activation")
+SERVICES = ("identity", "segmentation", "journey", "activation", "gateway")
 # The bases of services are applied after this one, which has what all share.
 NAMESPACE = "bases/namespace"
 # Production with all that there is.
-PRODUCTION = "overlays/prod-gateway"
+PRODUCTION = "overlays/prod-edge"
 OVERLAYS = ("overlays/dev", "overlays/prod", PRODUCTION)
 TARGETS = (NAMESPACE, *(f"bases/{service}" for service in SERVICES), *OVERLAYS, "observability")
 

@@ -15,7 +15,7 @@ VERSIONS = ("1.34", "1.37")
 CUSTOM = {
     ("cert-manager.io/v1", "Certificate"): "@kubernetes-models/cert-manager",
     ("cert-manager.io/v1", "Issuer"): "@kubernetes-models/cert-manager",
-    ("gateway.networking.k8s.io/v1", "GRPCRoute"): "@kubernetes-models/gateway-api",
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"): "@kubernetes-models/gateway-api",
     ("gateway.networking.k8s.io/v1", "BackendTLSPolicy"): "@kubernetes-models/gateway-api",
     ("gateway.networking.k8s.io/v1", "ReferenceGrant"): "@kubernetes-models/gateway-api",
     ("monitoring.coreos.com/v1", "ServiceMonitor"): "@kubernetes-models/prometheus-operator",

@@ -14,8 +14,8 @@ use http::HeaderMap;
 use crate::credential::mistyped;
 use crate::token::{Checked, Issuers};
 use crate::{
-    AccessFile, AccessFileFaults, ApiKey, Caller, Credential, Keyring, PeerCertificate, Refusal,
-    Requirement, Rules, Verdict, now,
+    AccessFile, AccessFileFaults, ApiKey, Caller, CallerKind, Credential, Keyring, PeerCertificate,
+    Refusal, Requirement, Rules, Verdict, now,
 };
 
 /// A future of the guard.
@@ -86,6 +86,14 @@ pub enum Admission {
     Later(Pending<Result<Option<Caller>, Refused>>),
 }
 
+/// The answer about a key that vouches for something.
+pub enum Vouched {
+    /// It is that of a service, or not.
+    Done(bool),
+    /// It will be known, in a bounded time.
+    Later(Pending<bool>),
+}
+
 /// A call that is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
@@ -137,6 +145,29 @@ impl Guard {
     pub fn names_anybody(&self) -> bool {
         let lists = self.0.lists();
         !self.0.keyring.is_empty() || !lists.certificates.is_empty() || !lists.issuers.is_empty()
+    }
+
+    /// Returns whether a key is that of a service of this installation, such as one that vouches for
+    /// what it hands on. One that is not known may have been made a moment ago, so that its look-up
+    /// takes longer.
+    pub fn is_service(&self, key: &str) -> Vouched {
+        let Some(parsed) = ApiKey::parse(key) else {
+            return Vouched::Done(false);
+        };
+        match self.0.keyring.verify(&parsed, now()) {
+            Verdict::Known(caller) => Vouched::Done(caller.kind() == CallerKind::Service),
+            Verdict::Expired(..) => Vouched::Done(false),
+            Verdict::Unknown if !parsed.is_intact() || self.0.source.get().is_none() => {
+                Vouched::Done(false)
+            }
+            Verdict::Unknown => {
+                let (guard, key) = (Arc::clone(&self.0), key.to_owned());
+                Vouched::Later(Box::pin(async move {
+                    let caller = guard.verify_later(&key).await;
+                    caller.is_ok_and(|caller| caller.kind() == CallerKind::Service)
+                }))
+            }
+        }
     }
 
     /// Reads the file again where it changed, and fetches keys of issuers that are due. Failures

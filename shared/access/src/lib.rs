@@ -31,7 +31,7 @@ pub use certificate::{PeerCertificate, UnreadableCertificate};
 pub use credential::Credential;
 pub use file::{AccessFile, AccessFileFaults};
 pub use flood::Flood;
-pub use guard::{Admission, Guard, GuardOptions, KeySource, Mode, Refused};
+pub use guard::{Admission, Guard, GuardOptions, KeySource, Mode, Refused, Vouched};
 pub use key::{ApiKey, KEY_PREFIX, KeyHash, KeyId, NewKey, NoRandomness, ParseKeyIdError};
 pub use keyring::{KeyTable, Keyring, KnownKey, Verdict};
 pub use peer::Peer;

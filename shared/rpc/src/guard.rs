@@ -2,12 +2,11 @@
 //! read and before anything is looked up.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use access::{Admission, Caller, Guard, Peer, Refusal, Refused};
+use access::{Admission, Caller, Guard, Peer, Refusal, Refused, Vouched};
 use http::{Request, Response};
 use tonic::Status;
 use tonic::body::Body;
@@ -98,7 +97,43 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        tell_sender(&mut request, &self.layer.guard);
+        let Some(relayed) = Relayed::take(request.headers_mut()) else {
+            return self.admitted(request);
+        };
+        let connection = request.extensions().get::<Peer>().and_then(Peer::address);
+        match relayed.vouched(&self.layer.guard) {
+            Vouched::Done(is_vouched) => {
+                let sender = relayed.sender(is_vouched, connection);
+                request.extensions_mut().insert(sender);
+                self.admitted(request)
+            }
+            Vouched::Later(vouched) => {
+                let mut own = self.taken();
+                Box::pin(async move {
+                    let sender = relayed.sender(vouched.await, connection);
+                    request.extensions_mut().insert(sender);
+                    own.admitted(request).await
+                })
+            }
+        }
+    }
+}
+
+impl<S> GuardService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    /// The service that was made ready is the one that is called later; its copy is not.
+    fn taken(&mut self) -> Self {
+        let ready = self.clone();
+        std::mem::replace(self, ready)
+    }
+
+    /// Carries a call out whose sender is known, where they may make it.
+    fn admitted(&mut self, mut request: Request<Body>) -> <Self as Service<Request<Body>>>::Future {
+        tell_address(&mut request);
         let peer = request.extensions().get::<Peer>().cloned();
         let certificate = peer.as_ref().and_then(Peer::certificate);
         let path = request.uri().path();
@@ -112,18 +147,15 @@ where
                 Box::pin(std::future::ready(Ok(answer(&refused))))
             }
             Admission::Later(admission) => {
-                // The service that was made ready is the one that is called; its copy is not.
-                let ready = self.inner.clone();
-                let mut inner = std::mem::replace(&mut self.inner, ready);
-                let layer = self.layer.clone();
+                let mut own = self.taken();
                 Box::pin(async move {
                     match admission.await {
                         Ok(caller) => {
-                            layer.let_in(&mut request, caller);
-                            inner.call(request).await
+                            own.layer.let_in(&mut request, caller);
+                            own.inner.call(request).await
                         }
                         Err(refused) => {
-                            layer.log.tell(&refused, peer.as_ref());
+                            own.layer.log.tell(&refused, peer.as_ref());
                             Ok(answer(&refused))
                         }
                     }
@@ -134,16 +166,7 @@ where
 }
 
 /// Puts the address of the sender where `tonic::Request::remote_addr` looks for it.
-///
-/// A call that was handed on is its sender's, whose address the other process tells. The
-/// certificate of the connection is that of the other process, and lets nobody in.
-fn tell_sender(request: &mut Request<Body>, guard: &Guard) {
-    if let Some(relayed) = Relayed::take(request.headers_mut(), guard) {
-        let connection = request.extensions().get::<Peer>().and_then(Peer::address);
-        let sender = relayed.address.map(|it| SocketAddr::new(it, 0));
-        let sender = Peer::new(sender.or(connection), None);
-        request.extensions_mut().insert(sender);
-    }
+fn tell_address(request: &mut Request<Body>) {
     let address = request.extensions().get::<Peer>().and_then(Peer::address);
     if address.is_some() {
         request.extensions_mut().insert(TcpConnectInfo {

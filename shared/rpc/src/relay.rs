@@ -6,9 +6,9 @@
 //! opens a door.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use access::{ApiKey, CallerKind, Guard, Verdict};
+use access::{Guard, Peer, Vouched};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header with the key of the process that hands a call on.
@@ -35,41 +35,50 @@ impl fmt::Debug for SentCredential {
 }
 
 /// The words of a process that handed a call on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Relayed {
-    /// The address of the sender; absent where the proof is none.
-    pub(crate) address: Option<IpAddr>,
+    key: HeaderValue,
+    address: Option<IpAddr>,
 }
 
 impl Relayed {
     /// Takes these words out of the headers of a call, so that nothing behind sees them. Absent
     /// where nobody says that the call was handed on.
-    pub(crate) fn take(headers: &mut HeaderMap, guard: &Guard) -> Option<Self> {
+    pub(crate) fn take(headers: &mut HeaderMap) -> Option<Self> {
         let key = headers.remove(KEY)?;
         let address = headers.remove(ADDRESS);
-        let address = address
-            .as_ref()
-            .and_then(|it| it.to_str().ok()?.parse().ok());
         Some(Self {
-            address: address.filter(|_| is_service(&key, guard)),
+            key,
+            address: address.and_then(|it| it.to_str().ok()?.parse().ok()),
         })
     }
-}
 
-/// Returns whether a key is that of a service of this installation.
-fn is_service(key: &HeaderValue, guard: &Guard) -> bool {
-    let key = key.to_str().ok().and_then(ApiKey::parse);
-    key.is_some_and(|key| match guard.keyring().verify(&key, access::now()) {
-        Verdict::Known(caller) => caller.kind() == CallerKind::Service,
-        Verdict::Expired(..) | Verdict::Unknown => false,
-    })
+    /// Tells whether the key is that of a service of this installation, so that the address may be
+    /// believed.
+    pub(crate) fn vouched(&self, guard: &Guard) -> Vouched {
+        match self.key.to_str() {
+            Ok(key) => guard.is_service(key),
+            Err(_) => Vouched::Done(false),
+        }
+    }
+
+    /// The sender, on a connection whose other end is at this address. The certificate of the
+    /// connection is that of the process in between, and lets nobody in.
+    pub(crate) fn sender(&self, is_vouched: bool, connection: Option<SocketAddr>) -> Peer {
+        let told = self.address.filter(|_| is_vouched);
+        let told = told.map(|address| SocketAddr::new(address, 0));
+        Peer::new(told.or(connection), None)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use access::{Caller, GuardOptions, KnownKey, Mode, NewKey, Rules, Scopes};
+    use access::{Caller, CallerKind, GuardOptions, KnownKey, Mode, NewKey, Rules, Scopes};
 
     use super::*;
+
+    /// The other end of the connections.
+    const CONNECTION: &str = "198.51.100.1:7";
 
     fn guard(kind: CallerKind, key: &NewKey) -> Guard {
         let options = GuardOptions {
@@ -88,7 +97,7 @@ mod tests {
         guard
     }
 
-    fn check(kind: CallerKind, sends: &[(HeaderName, &str)], expected: Option<Option<&str>>) {
+    fn check(kind: CallerKind, sends: &[(HeaderName, &str)], expected: Option<&str>) {
         let key = NewKey::make().expect("randomness");
         let guard = guard(kind, &key);
         let mut headers = HeaderMap::new();
@@ -96,33 +105,36 @@ mod tests {
             let value = value.replace("KEY", key.reveal());
             headers.append(name, value.parse().expect("a value"));
         }
-        let taken = Relayed::take(&mut headers, &guard);
-        let address = |text: &str| text.parse().expect("an address");
-        let expected = expected.map(|it| Relayed {
-            address: it.map(address),
+        let sender = Relayed::take(&mut headers).map(|relayed| {
+            assert!(headers.is_empty());
+            let Vouched::Done(is_vouched) = relayed.vouched(&guard) else {
+                panic!("there is no source of keys");
+            };
+            let sender = relayed.sender(is_vouched, CONNECTION.parse().ok());
+            sender.address().map(|it| it.to_string())
         });
-        assert_eq!(taken, expected, "{sends:?}");
-        assert!(taken.is_none() || headers.is_empty());
+        let expected = expected.map(|it| Some(it.to_owned()));
+        assert_eq!(sender, expected, "{sends:?}");
     }
 
     #[test]
     fn only_a_service_of_ours_is_believed() {
         let (key, from) = ((KEY, "KEY"), (ADDRESS, "192.0.2.7"));
         let service = CallerKind::Service;
-        check(
-            service,
-            &[key.clone(), from.clone()],
-            Some(Some("192.0.2.7")),
-        );
+        check(service, &[key.clone(), from.clone()], Some("192.0.2.7:0"));
         check(
             service,
             &[key.clone(), (ADDRESS, "2001:db8::1")],
-            Some(Some("2001:db8::1")),
+            Some("[2001:db8::1]:0"),
         );
-        check(service, &[key.clone(), (ADDRESS, "somewhere")], Some(None));
-        check(service, std::slice::from_ref(&key), Some(None));
-        check(service, &[(KEY, "hpk_x"), from.clone()], Some(None));
+        check(
+            service,
+            &[key.clone(), (ADDRESS, "somewhere")],
+            Some(CONNECTION),
+        );
+        check(service, std::slice::from_ref(&key), Some(CONNECTION));
+        check(service, &[(KEY, "hpk_x"), from.clone()], Some(CONNECTION));
         check(service, std::slice::from_ref(&from), None);
-        check(CallerKind::Key, &[key, from], Some(None));
+        check(CallerKind::Key, &[key, from], Some(CONNECTION));
     }
 }

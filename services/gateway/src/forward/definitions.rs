@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use definitions::key_of;
 use proto::definition::v1::definition_service_client::DefinitionServiceClient;
 use proto::definition::v1::definition_service_server::DefinitionService;
 use proto::definition::v1::{
@@ -116,8 +117,14 @@ impl Definitions {
             let mut client = self.client(ask.home);
             let answer = client.list_definitions(sender.asks(asked)).await;
             let answer = ask.home.said(answer)?;
-            let count = answer.definitions.len();
-            definitions.extend(answer.definitions);
+            // A process may keep the definitions of several services.
+            let own = answer.definitions.into_iter().filter(|it| {
+                let key = it.definition.as_ref().and_then(key_of);
+                key.and_then(|key| Home::of(key.kind)) == Some(ask.home)
+            });
+            let before = definitions.len();
+            definitions.extend(own);
+            let count = definitions.len() - before;
             let bytes = definitions.iter().map(prost::Message::encoded_len).sum();
             let next = page.take(Home::name, (count, bytes), answer.next_page_token);
             if let Some(next_page_token) = next {

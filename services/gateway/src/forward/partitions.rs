@@ -22,13 +22,8 @@ use super::homes::{Home, Homes, Sender, Way};
 use super::pages::Page;
 use crate::limits::PARTITIONS_PER_PAGE;
 
-/// The services in the order of their names, as lists have them.
-const BY_NAME: [Owner; 4] = [
-    Owner::Activation,
-    Owner::Identity,
-    Owner::Journey,
-    Owner::Segmentation,
-];
+/// The services that work on partitions, in the order of their names, as lists have them.
+const BY_NAME: [Owner; 3] = [Owner::Activation, Owner::Journey, Owner::Segmentation];
 
 /// Works on no partition, and asks those who do. Cheap to clone.
 #[derive(Clone)]
@@ -68,7 +63,7 @@ impl Partitions {
         let mut partitions = Vec::new();
         while let Some(ask) = page.ask() {
             let asked = ListPartitionsRequest {
-                service: String::new(),
+                service: ask.home.name().to_owned(),
                 page_size: ask.size,
                 page_token: ask.token,
             };
@@ -100,7 +95,7 @@ impl Partitions {
         owner: Owner,
     ) -> Result<AwaitIdleResponse, Status> {
         let asked = AwaitIdleRequest {
-            service: String::new(),
+            service: owner.name().to_owned(),
         };
         let answer = self.client(owner).await_idle(sender.asks(asked)).await;
         Home::Service(owner).said(answer)
@@ -113,7 +108,7 @@ impl Partitions {
         let mut last = None;
         loop {
             let mut commit_count = 0_u64;
-            for owner in Owner::ALL {
+            for owner in BY_NAME {
                 let answer = self.await_idle_at(sender, owner).await?;
                 commit_count = commit_count.saturating_add(answer.commit_count);
             }
@@ -145,7 +140,12 @@ impl Partitions {
         }
         match (all, failure) {
             (Some(mut all), _) => {
-                all.services.push(Home::Here.name().to_owned());
+                let mut services = Owner::ALL.map(Owner::name).to_vec();
+                services.push(Home::Here.name());
+                services.retain(|name| {
+                    *name == Home::Here.name() || all.services.iter().any(|own| own == name)
+                });
+                all.services = services.into_iter().map(str::to_owned).collect();
                 let key = |it: &proto::engine::v1::Worker| (it.service.clone(), it.name.clone());
                 all.workers.sort_by_key(key);
                 all.workers.dedup_by_key(|it| key(it));

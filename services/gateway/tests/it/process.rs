@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
 
 /// The time that anything may take on a busy machine; nothing waits for it where all goes well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause before a question is asked again.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -47,14 +47,6 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Sends a signal, such as `STOP`.
-    pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{name}"), self.0.id().to_string()])
-            .status();
-        assert!(sent.expect("kill").success());
-    }
-
     /// Ends it with no warning.
     pub(crate) fn kill(&mut self) {
         self.0.kill().expect("a running process");

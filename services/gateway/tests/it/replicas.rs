@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, IngestRequest};
+use tokio::time::Instant;
 use tonic::Code;
 use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 
-use crate::process::{Gateway, Site, eventually};
+use crate::process::{Gateway, PATIENCE, Site, eventually};
 
 /// Callers at the same time.
 const CALLERS: usize = 8;
@@ -38,6 +39,7 @@ async fn load(
     let (mut taken, mut codes) = (0, Vec::new());
     while !is_over.load(Ordering::Relaxed) {
         let id = format!("{caller}-{taken}");
+        let begun = Instant::now();
         loop {
             let mut call = tonic::Request::new(request(&id));
             call.set_timeout(Duration::from_secs(30));
@@ -49,6 +51,7 @@ async fn load(
                         assert!(details.retry_info().is_some(), "{status:?}");
                         assert!(!status.message().contains("127.0.0.1"), "{status:?}");
                     }
+                    assert!(begun.elapsed() < PATIENCE, "{id}: {status:?}");
                     codes.push(status.code());
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }

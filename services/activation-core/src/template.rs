@@ -5,6 +5,7 @@
 
 mod bounds;
 mod filters;
+mod names;
 mod output;
 mod reads;
 mod values;
@@ -243,6 +244,21 @@ pub fn preview(template: &api::Template, values: &Values) -> Result<Rendered, Pr
     templates
         .render(&template.name, values)
         .map_err(PreviewError::Render)
+}
+
+/// Returns every filter, test and name of a template that means nothing. They render as empty, or
+/// fail at each send. A text that does not compile has none: its mistakes are told otherwise.
+pub fn unknown_names(template: &api::Template) -> Vec<(Part, TemplateMistake)> {
+    let mut found = Vec::new();
+    for (part, text) in parts(template) {
+        let mut templates = Templates::default();
+        if templates.add_part(&template.name, part, text).is_ok() {
+            let key = key(&template.name, part);
+            let mistakes = names::check(&templates.environment, &key, text).into_iter();
+            found.extend(mistakes.map(|mistake| (part, mistake)));
+        }
+    }
+    found
 }
 
 /// A preview is not possible.

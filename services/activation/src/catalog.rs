@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use activation_core::Definitions;
+use activation_core::template::{Part, TemplateMistake, unknown_names};
 use definitions::{Catalog, Flaw, References, Versioned};
 use kernel::Owner;
+use proto::definition::v1::definition::Kind;
 use proto::definition::v1::{Definition, DefinitionKind};
+use rpc::Violation;
 
 /// Channels, templates and the policy.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,17 @@ impl Catalog for ActivationCatalog {
     /// Counters of what a journey asked for go when the journey does.
     fn follows(&self) -> Option<(&'static str, DefinitionKind)> {
         Some((Owner::Journey.name(), DefinitionKind::Journey))
+    }
+
+    fn look_over(&self, definition: &Definition) -> Vec<Violation> {
+        let Some(Kind::Template(template)) = &definition.kind else {
+            return Vec::new();
+        };
+        let found = unknown_names(template).into_iter();
+        let violation = |(part, mistake): (Part, TemplateMistake)| {
+            Violation::new(format!("template.text.{part}"), mistake.to_string())
+        };
+        found.map(violation).collect()
     }
 
     fn compile(

@@ -89,6 +89,13 @@ pub trait Catalog: Send + Sync + 'static {
         None
     }
 
+    /// Returns what is wrong with a definition that is applied, although a set with it compiles: what
+    /// would be noticed only when it is used. Stored definitions are not asked about, so that rules
+    /// may be added.
+    fn look_over(&self, _definition: &Definition) -> Vec<Violation> {
+        Vec::new()
+    }
+
     /// Compiles the whole set, sorted by kind and name, newest version first.
     ///
     /// It may take over parts of `last`, another set. That never changes the result.

@@ -177,6 +177,21 @@ impl Planned {
         compiled.downcast().ok().filter(|_| is_newest)
     }
 
+    /// Looks over each definition that is to be written.
+    pub(crate) fn look_over(&mut self, look: impl Fn(&Definition) -> Vec<Violation>) {
+        for written in &self.written {
+            let Some(key) = key_of(&written.value) else {
+                continue;
+            };
+            let found = look(&written.value).into_iter();
+            self.faults.extend(found.map(|violation| Fault {
+                index: self.places.get(&key).copied(),
+                key: key.clone(),
+                violation,
+            }));
+        }
+    }
+
     /// Says of which definition each flaw of the set is.
     pub(crate) fn faults_of(
         &self,

@@ -347,6 +347,7 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
         let last_versions = self.last_versions(&stored, change).await?;
         let owner = self.rows.owner();
         let mut planned = Planned::of_change(owner, &stored, change, &last_versions)?;
+        planned.look_over(|definition| self.catalog.look_over(definition));
         let last = self.in_force();
         let all = planned.set.shown(planned.time);
         let compiled = self.catalog.compile(&all, after, Some(&last));
@@ -357,7 +358,7 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
             }
             Err(flaws) => flaws,
         };
-        planned.faults = planned.faults_of(&all, flaws);
+        planned.faults.extend(planned.faults_of(&all, flaws));
         if planned.faults.iter().any(|fault| fault.index.is_none()) {
             let old = self.old_faults(&stored, &planned, before);
             planned.faults.retain(|fault| {

@@ -9,6 +9,50 @@ use minijinja::{Environment, Error, ErrorKind, Value, filters, tests};
 use super::output::Bounded;
 use crate::limits;
 
+/// The names of all filters.
+pub(super) const FILTERS: [&str; 23] = [
+    "abs",
+    "capitalize",
+    "count",
+    "d",
+    "default",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lower",
+    "replace",
+    "round",
+    "string",
+    "times",
+    "title",
+    "tojson",
+    "trim",
+    "upper",
+];
+/// The names of all tests.
+pub(super) const TESTS: [&str; 12] = [
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "even",
+    "mapping",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "undefined",
+];
+/// The names of all functions.
+pub(super) const FUNCTIONS: [&str; 1] = ["range"];
+
 /// Adds all of them.
 pub(super) fn add(environment: &mut Environment<'_>) {
     add_builtin(environment);

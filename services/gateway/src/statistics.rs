@@ -56,7 +56,7 @@ impl Default for Counts {
     }
 }
 
-/// What one source sent with one outcome.
+/// The number of one outcome of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Counted {
     /// The source; empty for nobody's.

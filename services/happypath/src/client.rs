@@ -1,6 +1,8 @@
 //! Where the services are, and clients of them.
 
+mod clients;
 pub(crate) mod replica;
+mod service_name;
 pub(crate) mod shown;
 
 use std::net::SocketAddr;
@@ -8,26 +10,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use access::tls::ClientTls;
-use proto::access::v1::key_service_client::KeyServiceClient;
-use proto::activation::v1::activation_service_client::ActivationServiceClient;
-use proto::audit::v1::audit_service_client::AuditServiceClient;
-use proto::definition::v1::definition_service_client::DefinitionServiceClient;
-use proto::engine::v1::partition_service_client::PartitionServiceClient;
-use proto::engine::v1::{ListPartitionsRequest, Partition};
-use proto::gateway::v1::intake_service_client::IntakeServiceClient;
-use proto::identity::v1::identity_service_client::IdentityServiceClient;
-use proto::journey::v1::journey_service_client::JourneyServiceClient;
-use proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
 use rpc::PeerChannel;
 use tonic::Request;
-use tonic_health::pb::health_client::HealthClient;
 
 use crate::client::replica::OnlyAt;
+pub(crate) use crate::client::service_name::ServiceName;
 use crate::client::shown::{Settled, Shown};
 use crate::commands::login::absolute;
 use crate::contexts::{Context, Contexts};
 use crate::failure::Failure;
-use crate::limits::{CALL_TIME, PAGE_SIZE};
+use crate::limits::CALL_TIME;
 
 /// Where Happypath is unless somebody says otherwise.
 const ADDRESS: &str = "http://127.0.0.1:7400";
@@ -104,49 +96,6 @@ pub(crate) struct Connection {
     /// The one replica to reach; absent for any.
     #[arg(skip)]
     at: Option<SocketAddr>,
-}
-
-/// One of the services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ServiceName {
-    Identity,
-    Segmentation,
-    Activation,
-    Journey,
-    Gateway,
-}
-
-impl ServiceName {
-    /// Every service, in the order in which definitions are applied: journeys refer to all before
-    /// them, and sources to namespaces.
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Identity,
-        Self::Segmentation,
-        Self::Activation,
-        Self::Journey,
-        Self::Gateway,
-    ];
-
-    /// Returns whether every deployment has it.
-    const fn is_everywhere(self) -> bool {
-        !matches!(self, Self::Gateway)
-    }
-
-    /// The service of a name.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.name() == name)
-    }
-
-    /// Its name.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Segmentation => "segmentation",
-            Self::Activation => "activation",
-            Self::Journey => "journey",
-            Self::Gateway => "gateway",
-        }
-    }
 }
 
 impl Connection {
@@ -311,111 +260,10 @@ impl Connection {
         addresses.join(" or ")
     }
 
-    /// A client of identity.
-    pub(crate) fn identity(&self) -> Result<IdentityServiceClient<PeerChannel>, Failure> {
-        Ok(IdentityServiceClient::new(
-            self.channel(ServiceName::Identity)?,
-        ))
-    }
-
-    /// A client of segmentation.
-    pub(crate) fn segmentation(&self) -> Result<SegmentationServiceClient<PeerChannel>, Failure> {
-        Ok(SegmentationServiceClient::new(
-            self.channel(ServiceName::Segmentation)?,
-        ))
-    }
-
-    /// A client of journey.
-    pub(crate) fn journey(&self) -> Result<JourneyServiceClient<PeerChannel>, Failure> {
-        Ok(JourneyServiceClient::new(
-            self.channel(ServiceName::Journey)?,
-        ))
-    }
-
-    /// A client of activation.
-    pub(crate) fn activation(&self) -> Result<ActivationServiceClient<PeerChannel>, Failure> {
-        Ok(ActivationServiceClient::new(
-            self.channel(ServiceName::Activation)?,
-        ))
-    }
-
-    /// A client of the intake: dead letters and statistics.
-    pub(crate) fn intake(&self) -> Result<IntakeServiceClient<PeerChannel>, Failure> {
-        let client = IntakeServiceClient::new(self.channel(ServiceName::Gateway)?);
-        Ok(client
-            .max_decoding_message_size(kernel::limits::MESSAGE_BYTES)
-            .max_encoding_message_size(kernel::limits::MESSAGE_BYTES))
-    }
-
-    /// A client of the definitions of a service.
-    pub(crate) fn definitions(
-        &self,
-        service: ServiceName,
-    ) -> Result<DefinitionServiceClient<PeerChannel>, Failure> {
-        Ok(DefinitionServiceClient::new(self.channel(service)?)
-            .max_decoding_message_size(kernel::limits::MESSAGE_BYTES)
-            .max_encoding_message_size(kernel::limits::MESSAGE_BYTES))
-    }
-
-    /// A client of the audit log in the database of a service.
-    pub(crate) fn audit(
-        &self,
-        service: ServiceName,
-    ) -> Result<AuditServiceClient<PeerChannel>, Failure> {
-        let client = AuditServiceClient::new(self.channel(service)?);
-        Ok(client.max_decoding_message_size(kernel::limits::MESSAGE_BYTES))
-    }
-
-    /// A client of the partitions of a service.
-    pub(crate) fn partitions(
-        &self,
-        service: ServiceName,
-    ) -> Result<PartitionServiceClient<PeerChannel>, Failure> {
-        Ok(PartitionServiceClient::new(self.channel(service)?))
-    }
-
-    /// The partitions that the process of a service works on; where `of` is not empty, only those
-    /// of the service that it names.
-    pub(crate) async fn list_partitions(
-        &self,
-        process: ServiceName,
-        of: &str,
-    ) -> Result<Vec<Partition>, Failure> {
-        let mut client = self.partitions(process)?;
-        let mut partitions = Vec::new();
-        let mut page_token = String::new();
-        loop {
-            let request = ListPartitionsRequest {
-                service: of.to_owned(),
-                page_size: PAGE_SIZE,
-                page_token,
-            };
-            let page = client.list_partitions(ask(request)).await?.into_inner();
-            partitions.extend(page.partitions);
-            page_token = page.next_page_token;
-            if page_token.is_empty() {
-                return Ok(partitions);
-            }
-        }
-    }
-
-    /// A client of the health of the process of a service.
-    pub(crate) fn health(
-        &self,
-        service: ServiceName,
-    ) -> Result<HealthClient<PeerChannel>, Failure> {
-        Ok(HealthClient::new(self.channel(service)?))
-    }
-
     /// TLS of calls.
     pub(crate) fn tls(&self) -> ClientTls {
         let tls = self.settled().client.tls.clone();
         tls.unwrap_or_else(ClientTls::of_system)
-    }
-
-    /// A client of the keys of the installation, which every process serves.
-    pub(crate) fn keys(&self) -> Result<KeyServiceClient<PeerChannel>, Failure> {
-        Ok(KeyServiceClient::new(self.channel(ServiceName::Identity)?))
     }
 
     fn channel(&self, service: ServiceName) -> Result<PeerChannel, Failure> {

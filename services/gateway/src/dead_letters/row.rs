@@ -38,7 +38,7 @@ pub(crate) struct StoredLetter {
     pub(crate) receive_time: Timestamp,
     /// When it was sent, by its sender's clock.
     pub(crate) sent_time: Option<Timestamp>,
-    /// How often it was replayed.
+    /// The number of its replays.
     pub(crate) replay_count: i32,
 }
 

@@ -70,7 +70,7 @@ async fn what_a_process_keeps_every_process_lists_newest_first() {
         let found = all(&one, &everything).await;
         assert_eq!(found.len(), 4);
         assert_eq!((found[0].as_str(), found[3].as_str()), ("{}", "{\"a\":1}"));
-        // What PostgreSQL cannot store is replaced.
+        // A character that PostgreSQL cannot store is replaced.
         assert!(found.contains(&"{\"a\":\"\u{fffd}\"}".to_owned()));
         assert_eq!(found, all(&other, &everything).await);
         let counts = one.counts("").await.expect("counts");
@@ -90,7 +90,7 @@ async fn what_is_sent_again_is_kept_once() {
         keep(&one, "shop", &["{\"a\":1}"], NOW).await;
         keep(&other, "shop", &["{\"a\":1}"], later(1_000)).await;
         assert_eq!(all(&one, &LetterFilter::default()).await.len(), 1);
-        // What another source sends is another event.
+        // The same of another source is another event.
         keep(&other, "app", &["{\"a\":1}"], NOW).await;
         assert_eq!(all(&one, &LetterFilter::default()).await.len(), 2);
     })

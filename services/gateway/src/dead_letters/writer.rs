@@ -94,7 +94,7 @@ impl Inner {
             result = self.insert(some).await;
         }
         for done in done {
-            // Who went away hears nothing.
+            // A caller that went away hears nothing.
             let _ = done.send(result.clone());
         }
     }

@@ -69,7 +69,7 @@ fn what_cannot_be_taken_is_shown_mended_and_taken_once() {
     assert_eq!(listed(&dev, " --reason no-identifier").len(), 1);
     assert_eq!(listed(&dev, " --source other").len(), 0);
     assert_eq!(listed(&dev, " --to 2020-01-01").len(), 0);
-    // What a stranger sent gives a terminal no orders, and is whole all the same.
+    // A stranger's text gives a terminal no orders, and is whole all the same.
     let late = &listed(&dev, " --reason bad-time")[0];
     assert_eq!(late["payload"]["timestamp"], hostile);
     for line in ["list".to_owned(), format!("show {}", id(late))] {

@@ -145,7 +145,7 @@ async fn a_key_of_a_source_keeps_it_through_rotations_and_until_it_is_removed() 
     }
     let revoked = store.revoke(&id, NOW).await.expect("revoked");
     assert_eq!(revoked.source, created.source);
-    // What ended long ago goes with the next key that is made, and its source with it.
+    // A key that ended long ago goes with the next one that is made, and its source with it.
     let later = NOW + Duration::from_millis(keys::limits::KEPT_MS + 1);
     let next = NewKey::make().expect("randomness");
     store

@@ -16,7 +16,7 @@ pub(in crate::commands) const NAMELESS: &str = "one without a name";
 pub(in crate::commands) struct Report {
     pub(in crate::commands) processes: Vec<Process>,
     pub(in crate::commands) services: Vec<Service>,
-    /// What sources sent today, or the reason that nobody says; absent where there is no gateway.
+    /// The intake of today, or the reason that nobody says; absent where there is no gateway.
     pub(in crate::commands) intake: Option<Result<GetIntakeStatisticsResponse, String>>,
 }
 

@@ -50,8 +50,8 @@ impl Failure {
         }
     }
 
-    /// What was asked for is done, but for lines that were left out; the message says what to do
-    /// about them.
+    /// Returns the failure of a command that has done all but for lines that were left out; the
+    /// message says what to do about them.
     pub(crate) fn left_out(message: impl Into<String>) -> Self {
         Self {
             code: 6,

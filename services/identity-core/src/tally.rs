@@ -19,7 +19,7 @@ pub struct Tally<T> {
     sorted: Vec<T>,
     /// Those that are not in order yet, each with how often it was seen since.
     recent: HashMap<T, u32>,
-    /// How many of them there are, each as often as it was seen.
+    /// The number of them, each as often as it was seen.
     recent_len: usize,
 }
 

@@ -77,7 +77,8 @@ pub fn prepare(
     }
     let others = event.other_identifiers.into_iter();
     let others = others.map(|other| (other.namespace, other.value));
-    let screened = screen(namespaces, event.identifiers.into_iter().chain(others));
+    let mut screened = screen(namespaces, event.identifiers.into_iter().chain(others));
+    screened.is_alias = event.is_alias;
     if screened.kept.is_empty() {
         return Err(vec![Violation::new("identifiers", nobody(&screened))]);
     }

@@ -189,6 +189,7 @@ fn message(logged: LoggedEvent) -> v1::LoggedEvent {
             groups: groups.map(|group| (group.r#type, group.key)).collect(),
             sequence: 0,
             sent_time: event.sent_time_ms.map(time_of),
+            is_alias: false,
         }),
         lane: lane.into(),
     }

@@ -1,26 +1,29 @@
 //! Takes events in: screened, resolved, grouped by partition, ready to append.
 
+mod accepted;
+
 use std::sync::Arc;
 
 use ::rpc::Violation;
 use definitions::DefinitionStore;
 use engine::Clock;
 use hot::StreamName;
-use identity_core::{Namespaces, Resolution};
-use kernel::{PartitionCount, Timestamp};
+use identity_core::Namespaces;
+use kernel::PartitionCount;
 use proto::identity::v1;
 use runtime::PositionScope;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::announce::{Announcing, UnderWay};
+pub use self::accepted::{Accepted, AcceptedEvent, Outbound};
+use crate::announce::UnderWay;
 use crate::append::{AppendError, Appender, Group, Took};
 use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
 use crate::event::{Prepared, prepare};
 use crate::groups::Groups;
-use crate::ledger::{Ledgers, Ticket, place_of};
+use crate::ledger::{Ledgers, place_of};
 use crate::limits::DEFINITIONS_PATIENCE;
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
@@ -50,71 +53,6 @@ pub struct Intake {
     pub(crate) partitions: PartitionCount,
     pub(crate) positions: PositionScope,
     pub(crate) metrics: IngestMetrics,
-}
-
-/// Events on their way to the streams.
-#[derive(Debug)]
-pub struct Outbound {
-    /// The lane.
-    pub stream: StreamName,
-    /// The records by partition.
-    pub groups: Vec<Group>,
-    /// The source that the streams de-duplicate by; absent where ids of events do.
-    pub source: Option<String>,
-    /// The mark of its source once it is taken; absent without an ordered one.
-    pub(crate) taking: Option<Taking>,
-    /// The batch that its records are in the ledger of an import; absent without one.
-    pub(crate) ticket: Option<Ticket>,
-    /// The merges that the records announce.
-    pub merges: Vec<MergeRecord>,
-    /// Nobody else announces them meanwhile; absent for none.
-    pub(crate) announcing: Option<Announcing>,
-}
-
-/// An event that was resolved.
-#[derive(Debug)]
-pub struct AcceptedEvent {
-    /// Its place in the request, from 0.
-    pub index: usize,
-    /// Its id, given or made.
-    pub event_id: String,
-    /// Its customer; the evidence went into the record.
-    pub resolution: Resolution,
-    /// When it happened, where the sender's clock was wrong.
-    pub corrected_time: Option<Timestamp>,
-}
-
-/// What became of the events of a batch, but for the appending.
-#[derive(Debug)]
-pub struct Accepted {
-    /// Those that were resolved, in order.
-    pub events: Vec<AcceptedEvent>,
-    /// Those that were refused.
-    pub rejected: Rejected,
-    /// Those that were taken before, and are not resolved again.
-    pub replays: Replays,
-    /// What is to be appended.
-    pub outbound: Outbound,
-}
-
-impl Accepted {
-    /// Nothing yet of a batch with these events refused and these taken before.
-    pub(crate) const fn none(stream: StreamName, rejected: Rejected, replays: Replays) -> Self {
-        Self {
-            events: Vec::new(),
-            rejected,
-            replays,
-            outbound: Outbound {
-                stream,
-                groups: Vec::new(),
-                source: None,
-                taking: None,
-                ticket: None,
-                merges: Vec::new(),
-                announcing: None,
-            },
-        }
-    }
 }
 
 impl Intake {
@@ -252,7 +190,7 @@ impl Intake {
         }
         let mut took = appended?;
         if let Some(ticket) = ticket {
-            // What is a replay was told by the ledger: another process may have brought this here.
+            // The ledger told replays: another process may have brought this here.
             took.replayed = 0;
             ticket.arrived(took.newest);
         }

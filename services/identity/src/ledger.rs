@@ -41,7 +41,7 @@ use crate::resolve::ResolveError;
 
 pub(crate) use self::batches::Ticket;
 
-/// Why events of an import were not taken.
+/// The reason that events of an import were not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The process has no memory for one more ledger, or for a larger one.
@@ -68,7 +68,7 @@ pub(crate) struct Ledgers {
     slots: Mutex<HashMap<Box<str>, Arc<Slot>>>,
 }
 
-/// What a process has of one import.
+/// The part of a process's memory that one import has.
 #[derive(Debug)]
 struct Slot {
     /// The digest of its name.

@@ -86,7 +86,7 @@ pub const IMPORT_GRACE: kernel::Duration = kernel::Duration::from_millis(3_600_0
 /// Time beyond [`IMPORT_RETENTION`] after which batches are removed: longer than
 /// [`IMPORT_GRACE`], so that nobody goes on from the number of a batch that is gone.
 pub const IMPORT_PRUNE_AFTER: kernel::Duration = kernel::Duration::from_days(1);
-/// How often batches of imports are looked for that are to be removed.
+/// The pause between two looks for batches of imports that are to be removed.
 pub const PRUNE_INTERVAL: kernel::Duration = kernel::Duration::from_millis(3_600_000);
 /// Batches of imports removed by one statement: some ten megabytes of marks.
 pub const PRUNED_AT_ONCE: u64 = 1_000;
@@ -103,8 +103,8 @@ pub const LEDGER_PAGE: u64 = 512;
 /// Bytes of the records of one imported batch, unpacked: a message, and as much again for what is
 /// known of its customers.
 pub const RECORDS_BYTES: usize = 2 * kernel::limits::MESSAGE_BYTES;
-/// How often imported batches are looked for that are not in their streams yet, and those forgotten
-/// that are.
+/// The pause between two looks for imported batches that are not in their streams yet, after which
+/// the records of those that are there are removed.
 pub const LEDGER_INTERVAL: Duration = Duration::from_secs(1);
 /// The age of such a batch after which anybody brings it there: longer than most appends take.
 /// It may go twice, since the streams know how far they have taken a call.

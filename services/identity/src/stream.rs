@@ -82,7 +82,7 @@ fn until_shutdown(
     })
 }
 
-/// What a call remembers from one batch to the next.
+/// The things that a call remembers from one batch to the next.
 struct Call {
     passed: Passed,
     /// The import of the last batch, by its name.

@@ -1,8 +1,8 @@
-//! Measures `happypath import`: a file of events through the command line and the services, with the
-//! ledger that knows each line again, and once more when all of them are there.
+//! Measures `happypath import`: a file of events through the command line and the services, with
+//! the ledger that knows each line again, and once more when all of them are there.
 //!
-//! The ceiling sends the same events over one stream that nothing is remembered of. Beside it stands
-//! an ordered source, of which one number is remembered.
+//! The ceiling sends the same events over one stream that nothing is remembered of. Beside it is an
+//! ordered source, of which one number is remembered.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -42,11 +42,11 @@ pub(crate) struct Sender {
 /// The outcome of an import.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    /// What became of its lines.
+    /// The account of its lines.
     pub(crate) summary: Summary,
     /// With [`OnError::Stop`], the line that stopped it.
     pub(crate) stopped: Option<BadLine>,
-    /// Why it broke off; absent where it did not.
+    /// The reason that it broke off; absent where it did not.
     pub(crate) broken: Option<Status>,
 }
 
@@ -171,7 +171,7 @@ impl Sender {
             Some(Piece::Bad(bad)) => {
                 self.take_bad(bad);
                 if self.on_error == OnError::Stop {
-                    // What was read before it is still to be sent.
+                    // All that was read before it is still to be sent.
                     pieces.stop();
                 }
             }

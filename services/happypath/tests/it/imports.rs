@@ -1,7 +1,8 @@
-//! Imports of files that were corrected, moved, joined or cut off: every line is taken once, and the
-//! advice that is printed is followed word by word.
+//! Imports of files that were corrected, moved, joined or cut off: every line is taken once, and
+//! the advice that is printed is followed word by word.
 
-use std::collections::{BTreeMap, HashMap};
+mod random;
+
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::{Dev, Process, binary};
 /// The exit code of a command that has done all but for lines that were left out.
 const LEFT_OUT: Option<i32> = Some(6);
 
-/// What an import said.
+/// The answer of an import.
 struct Told {
     code: Option<i32>,
     said: String,
@@ -45,7 +46,7 @@ impl Told {
         self.file[name].as_u64().expect(name)
     }
 
-    /// How many lines were new, and how many were there before.
+    /// The lines that were new, and those that were there before.
     fn counts(&self) -> (u64, u64) {
         let replayed = self.number("replayed");
         (self.number("accepted") - replayed, replayed)
@@ -76,7 +77,7 @@ fn follow(dev: &Dev, file: &str, told: &Told) -> Told {
     import(dev, &[&[file], flags.as_slice()].concat())
 }
 
-/// How many events of a customer count.
+/// The events of a customer that count.
 fn events_of(dev: &Dev, user: &str) -> u64 {
     dev.settle();
     let customer = dev.json(&format!("customer user_id:{user}"));
@@ -330,73 +331,5 @@ fn an_import_that_was_killed_anywhere_goes_on_where_it_was() {
         .sum();
     assert_eq!(counts, 6_000);
     assert_eq!(import(&dev, &["a.csv"]).counts(), (0, 6_000));
-    dev.stop();
-}
-
-/// A source of numbers, the same for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from((self.0 >> 33) % most as u64).expect("small")
-    }
-}
-
-/// Changes a file as people do: corrects, leaves out, adds, doubles and moves lines.
-fn edit(rows: &mut Vec<String>, dice: &mut Dice, user: &str) {
-    for _ in 0..dice.below(8) {
-        let at = dice.below(rows.len());
-        let new = row(
-            user,
-            dice.below(1_000),
-            if dice.below(4) == 0 { "" } else { "visit" },
-        );
-        match dice.below(5) {
-            0 => rows[at] = new,
-            1 if rows.len() > 1 => drop(rows.remove(at)),
-            2 => rows.push(rows[at].clone()),
-            3 => rows.insert(at, new),
-            _ => {
-                let other = dice.below(rows.len());
-                rows.swap(at, other);
-            }
-        }
-    }
-}
-
-#[test]
-fn the_lines_that_are_taken_are_those_of_a_naive_reference() {
-    let dev = Dev::start();
-    for seed in 0..5 {
-        let mut dice = Dice(seed);
-        let user = format!("u{seed}");
-        let file = format!("{user}.csv");
-        let mut rows: Vec<String> = (0..20).map(|at| row(&user, at, "visit")).collect();
-        // Of each line, how often it was in the file at once: as many events were taken.
-        let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-        for _ in 0..6 {
-            edit(&mut rows, &mut dice, &user);
-            dev.file(&file, &csv(&rows));
-            let mut now: HashMap<&String, usize> = HashMap::new();
-            for row in rows.iter().filter(|row| !row.contains(",,")) {
-                *now.entry(row).or_default() += 1;
-            }
-            let before: usize = taken.values().sum();
-            for (row, count) in now {
-                let most = taken.entry(row.clone()).or_default();
-                *most = count.max(*most);
-            }
-            let new = taken.values().sum::<usize>() - before;
-            let batch = (1 + dice.below(9)).to_string();
-            let told = import(&dev, &[&file, "--on-error", "continue", "--batch", &batch]);
-            assert_eq!(told.counts().0, new as u64, "seed {seed}: {}", told.said);
-        }
-        let expected: usize = taken.values().sum();
-        assert_eq!(events_of(&dev, &user), expected as u64, "seed {seed}");
-    }
     dev.stop();
 }

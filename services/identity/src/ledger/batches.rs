@@ -19,7 +19,7 @@ pub(super) struct Batches {
     settled: Vec<Uuid>,
     /// When the newest entry with an event of the import was accepted, as far as it is known.
     accept_time: Timestamp,
-    /// Whether the database is to be told of that.
+    /// True where the database is to be told of that.
     is_newer: bool,
 }
 

@@ -11,7 +11,7 @@ use super::{Import, ImportError, Ledgers};
 use crate::limits::{IMPORT_GRACE, IMPORT_RETENTION, LEDGER_PAGE};
 use crate::store::{IdentityStore, TakenBatch};
 
-/// What is known of an import.
+/// The marks of an import that are known.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) marks: Tally<Mark>,

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 /// Bytes of a mark: two of ten million events have the same one by chance once in 10¹⁰ imports.
 pub(super) const MARK_BYTES: usize = 10;
 
-/// What the ledger keeps of an event: the first 80 bits of the hash of its id.
+/// Stands for an event in the ledger: the first 80 bits of the hash of its id.
 pub(super) type Mark = [u8; MARK_BYTES];
 
 /// Returns the mark of an event's id.

@@ -20,7 +20,7 @@ const _: () = assert!(EVENTS_PER_BATCH < 1_024, "each event has a place");
 /// The form of the bytes behind it.
 const FORM: u8 = 1;
 
-/// Why records cannot be read.
+/// The reason that records cannot be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the records of an imported batch cannot be read: {0}")]
 pub(super) struct Damaged(&'static str);
@@ -32,7 +32,7 @@ pub(super) fn source_of(call: Uuid) -> String {
     name
 }
 
-/// Gives the records of a batch their places among all that its call takes, from those in the batch.
+/// Gives the records of a batch their places among all that its call takes, by those in the batch.
 pub(super) fn place_in_call(groups: &mut [Group], number: u64) {
     for sequenced in groups.iter_mut().flat_map(|group| &mut group.records) {
         sequenced.sequence += number.saturating_mul(PLACES_PER_BATCH);

@@ -22,8 +22,8 @@ pub const MIGRATIONS: &[Migration] = &[
 ];
 
 /// The migrations of the ledger of imports in order, for
-/// `Database::migrate("identity_import", …)`. They have an owner of their own, since programs of an
-/// earlier version refuse migrations of `identity` that they do not know.
+/// `Database::migrate("identity_import", …)`. They have an owner of their own, since programs of
+/// an earlier version refuse migrations of `identity` that they do not know.
 pub const IMPORT_MIGRATIONS: &[Migration] = &[Migration {
     name: "m0001_create_ledger",
     sqlite: include_str!("migration/import_m0001_create_ledger.sqlite.sql"),

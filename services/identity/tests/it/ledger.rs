@@ -73,7 +73,7 @@ impl World {
         self.fixture.identity.clone().open().await.expect("opens")
     }
 
-    /// How often each event is in the streams, whatever comes of repetitions behind them.
+    /// Counts each event in the streams, whatever comes of repetitions behind them.
     async fn taken(&self) -> BTreeMap<String, usize> {
         let mut taken = BTreeMap::new();
         for record in self.fixture.records(StreamName::EventsBulk).await {

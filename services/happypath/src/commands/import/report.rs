@@ -1,4 +1,4 @@
-//! What is said of an import: what became of its lines, and what to do about those left out.
+//! Reports on imports: the fate of their lines, and the remedy for those left out.
 
 use crate::failure::Failure;
 use crate::import::{BadLine, Summary};

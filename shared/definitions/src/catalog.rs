@@ -89,9 +89,9 @@ pub trait Catalog: Send + Sync + 'static {
         None
     }
 
-    /// Returns what is wrong with a definition that is applied, although a set with it compiles: what
-    /// would be noticed only when it is used. Stored definitions are not asked about, so that rules
-    /// may be added.
+    /// Returns the faults of a definition that is applied which a set compiles with: they would be
+    /// noticed only when it is used. Stored definitions are not asked about, so that rules may be
+    /// added.
     fn look_over(&self, _definition: &Definition) -> Vec<Violation> {
         Vec::new()
     }

@@ -17,7 +17,7 @@ pub(crate) struct BadLine {
     pub(crate) others: Vec<(String, String)>,
     /// Faults that are only counted.
     pub(crate) more: usize,
-    /// True where nothing that comes after it could be read: what the file holds there is not known.
+    /// True where nothing after it could be read: nobody knows what the file holds there.
     pub(crate) is_last: bool,
 }
 

@@ -121,7 +121,7 @@ impl Answered {
         match dialect {
             Dialect::Rest => answer::rest::answer(method, response, asked, memory).await,
             Dialect::Connect(codec) => {
-                answer::connect::answer(method, codec, response, asked, memory).await
+                answer::connect::answer(method, codec, response, &asked, &memory).await
             }
             Dialect::ConnectStream(codec) => {
                 answer::connect::stream(method, codec, response, asked, memory)

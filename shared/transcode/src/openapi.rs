@@ -5,6 +5,7 @@
 
 mod comment;
 mod document;
+mod example;
 mod operation;
 mod rules;
 mod schema;

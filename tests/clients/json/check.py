@@ -120,7 +120,10 @@ def call(description, path, verb, operation):
     target = path + ("?" + urllib.parse.urlencode(query) if query else "")
     body = None
     if "requestBody" in operation:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        content = operation["requestBody"]["content"]["application/json"]
+        schema = content["schema"]
+        if "example" in content:
+            description.check(schema, content["example"], f"example of {operation['operationId']}")
         body = description.value(schema)
         description.check(schema, body, f"request of {operation['operationId']}")
     status, headers, answer = fetch(verb.upper(), target, body)

@@ -25,7 +25,7 @@ pub(crate) const JSON: Target = Target {
         let mut seeds = vec![
             of(
                 INGEST,
-                r#"{"events":[{"name":"a","identifiers":{"user_id":"u"},"properties":{"a":[1,null,{"b":1e3}]},"eventTime":"2026-03-01T09:30:00.5+01:00"}],"requestId":"r"}"#,
+                r#"{"events":[{"name":"a","identifiers":{"user_id":"u"},"properties":{"a":[1,null,{"b":1e3}]},"time":"2026-03-01T09:30:00.5+01:00"}],"requestId":"r"}"#,
             ),
             of(
                 REPLAY,

@@ -47,8 +47,8 @@ pub(crate) async fn answer(
     method: &'static Method,
     codec: Codec,
     response: Response<Body>,
-    asked: Asked,
-    memory: Memory,
+    asked: &Asked,
+    memory: &Memory,
 ) -> Response<Body> {
     let mut answer = Answer::new(response);
     let mut headers = HeaderMap::new();
@@ -65,7 +65,7 @@ pub(crate) async fn answer(
     };
     metadata(&trailers, &mut headers, "trailer-");
     if let Some(trouble) = trouble_of(status, &asked.slot) {
-        return error(&trouble, headers, &asked);
+        return error(&trouble, headers, asked);
     }
     private(&mut headers);
     let bytes = message.unwrap_or_default();
@@ -76,9 +76,9 @@ pub(crate) async fn answer(
             codec.content_type(),
             headers,
             bytes.into(),
-            &asked,
+            asked,
         ),
-        Err(trouble) => error(&trouble, headers, &asked),
+        Err(trouble) => error(&trouble, headers, asked),
     }
 }
 

@@ -47,7 +47,8 @@ fn messages(request: &Request<Body>, found: Found) -> Result<Messages, Trouble> 
             true => ", or application/x-ndjson with a message on each line",
             false => "",
         };
-        let message = format!("content-type: must be application/json{lines}");
+        let curl = "curl sends it with -H 'content-type: application/json'";
+        let message = format!("content-type: must be application/json{lines}; {curl}");
         let http = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(Trouble::request(http, message));
     }

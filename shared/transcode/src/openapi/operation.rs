@@ -3,9 +3,9 @@
 use prost_reflect::ReflectMessage as _;
 use serde_json::{Map, Value, json};
 
-use super::comment;
 use super::rules::Rules;
 use super::schema::{Schemas, describe, object};
+use super::{comment, example};
 use crate::contract::{self, Binding, Body, Field, Form, Kind, Message, Method, Repeat};
 
 /// The option of a method that says what its caller has to have.
@@ -63,6 +63,11 @@ fn body(
         Body::Field(place) => schemas.field(&message.fields[place]),
     };
     let mut content = object(json!({"application/json": {"schema": schema}}));
+    if let Some(example) = example::of(method.descriptor.name())
+        && binding.body == Body::Whole
+    {
+        content["application/json"]["example"] = example;
+    }
     let mut text = String::new();
     if method.is_client_stream {
         content.insert(

@@ -34,7 +34,7 @@ enum Command {
     Diff(commands::diff::Args),
     /// Deletes a definition
     Delete(commands::delete::Args),
-    /// Sends events from CSV or JSON Lines files; may be repeated safely
+    /// Sends events from CSV, JSON or Parquet files; may be repeated safely
     Import(commands::import::Args),
     /// Sends one event and shows the customer that it belongs to
     Track(commands::track::Args),

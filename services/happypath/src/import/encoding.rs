@@ -1,7 +1,7 @@
 //! The encodings of text: UTF-8, and UTF-16 with a byte order mark. Others are refused with the
 //! command that converts them: a guess would change names without a word.
 
-use std::io::{Read, Result};
+use std::io::{Cursor, Read, Result};
 
 /// An encoding that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Encoding {
             Self::Utf16Le | Self::Utf16Be => 2,
         };
         std::io::copy(&mut reader.by_ref().take(mark), &mut std::io::sink())?;
-        Ok(match self {
+        without_mark(match self {
             Self::Utf8 | Self::Utf8WithMark => reader,
             Self::Utf16Le | Self::Utf16Be => Box::new(Utf16 {
                 reader,
@@ -68,6 +68,19 @@ impl Encoding {
         })
     }
 }
+
+/// Leaves out another mark, which a program wrote that took the first one for text.
+fn without_mark(mut reader: Box<dyn Read>) -> Result<Box<dyn Read>> {
+    let mut start = Vec::new();
+    reader.by_ref().take(3).read_to_end(&mut start)?;
+    if start == MARK {
+        start.clear();
+    }
+    Ok(Box::new(Cursor::new(start).chain(reader)))
+}
+
+/// The byte order mark in UTF-8.
+const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 fn other(name: &str, convert: &str) -> String {
     format!("is text in {name}: {}", remedy(convert))
@@ -178,8 +191,6 @@ impl Read for Utf16 {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use super::*;
 
     fn decoded(bytes: Vec<u8>) -> Vec<u8> {
@@ -213,6 +224,8 @@ mod tests {
             decoded(format!("\u{feff}{text}").into_bytes()),
             text.as_bytes()
         );
+        let twice = format!("\u{feff}{text}");
+        assert_eq!(decoded(utf16(&twice, false)), text.as_bytes());
         assert_eq!(decoded(text.clone().into_bytes()), text.as_bytes());
     }
 

@@ -244,7 +244,7 @@ impl Texts {
             if self.window.is_end() {
                 self.is_over = true;
                 let reason = format!(
-                    "the object that begins here is none: {reason}{place}, and nothing after it could be read"
+                    "what begins here is broken: {reason}{place}, and nothing after it could be read"
                 );
                 return Ok(Some(Err(BadLine::last(begin, reason))));
             }
@@ -265,7 +265,7 @@ impl Texts {
             self.leave(next);
         }
         let reason = format!(
-            "the object that begins here is none: {reason}{place}; reading goes on at line {}",
+            "what begins here is broken: {reason}{place}; reading goes on at line {}",
             self.line
         );
         Ok(Some(Err(BadLine::new(begin, "", reason))))

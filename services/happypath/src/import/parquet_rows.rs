@@ -7,9 +7,12 @@ mod kind;
 mod leaf;
 mod tree;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parquet::basic::Compression;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
 use self::leaf::Leaf;
@@ -57,8 +60,14 @@ impl ParquetRows {
     pub(super) fn open(file: &ImportFile, mapping: &Mapping) -> Result<Self, Vec<BadLine>> {
         let damaged = |told: String| vec![BadLine::last(1, damaged(&told))];
         let bytes = file.file().map_err(|error| damaged(error.to_string()))?;
-        let reader =
-            SerializedFileReader::new(bytes).map_err(|error| damaged(error.to_string()))?;
+        let opened = || SerializedFileReader::new(bytes).map_err(|error| error.to_string());
+        let reader = guarded(opened).map_err(damaged)?;
+        if has_no_place(reader.metadata()) {
+            return Err(damaged("a column is before the beginning".to_owned()));
+        }
+        if let Some(codec) = unread_codec(reader.metadata()) {
+            return Err(vec![BadLine::last(1, codec)]);
+        }
         let metadata = reader.metadata().file_metadata();
         let columns = tree::columns(metadata.schema()).map_err(damaged)?;
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
@@ -175,7 +184,7 @@ impl Iterator for ParquetRows {
             return None;
         }
         if self.loaded == 0 {
-            match self.load() {
+            match guarded(|| self.load()) {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(reason) => {
@@ -208,6 +217,41 @@ fn object_in_text(role: &Role, json: &str) -> Option<String> {
     let text: String = serde_json::from_str(json).ok()?;
     let text = text.trim();
     text.starts_with('{').then(|| text.to_owned())
+}
+
+/// Reads, and takes a panic for damage: the library that reads the bytes trusts some of what a file
+/// says of itself.
+fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err("its bytes make no sense".to_owned()))
+}
+
+/// Returns whether a column is said to be where no file has bytes.
+fn has_no_place(metadata: &ParquetMetaData) -> bool {
+    let mut columns = metadata
+        .row_groups()
+        .iter()
+        .flat_map(RowGroupMetaData::columns);
+    columns.any(|column| {
+        let dictionary = column.dictionary_page_offset().unwrap_or(0);
+        column.data_page_offset() < 0 || dictionary < 0 || column.compressed_size() < 0
+    })
+}
+
+/// Returns the remedy for pages that are compressed in a way that is not read.
+fn unread_codec(metadata: &ParquetMetaData) -> Option<String> {
+    let mut columns = metadata
+        .row_groups()
+        .iter()
+        .flat_map(RowGroupMetaData::columns);
+    let codec = columns.find_map(|column| match column.compression() {
+        Compression::BROTLI(_) => Some("Brotli"),
+        Compression::LZO => Some("LZO"),
+        _ => None,
+    })?;
+    Some(format!(
+        "is a Parquet file compressed with {codec}, which is not read: write it with snappy, zstd, gzip or lz4"
+    ))
 }
 
 fn damaged(told: &str) -> String {

@@ -130,6 +130,8 @@ impl Iterator for Pieces {
 }
 
 #[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod tests {
     use std::io::Write as _;
 

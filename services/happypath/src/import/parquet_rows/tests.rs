@@ -43,12 +43,15 @@ fn write(path: &Path, schema: &str, columns: &[Column], groups: usize, codec: Co
         let mut group = writer.next_row_group().expect("a group");
         for (values, definitions, repetitions) in columns {
             let mut column = group.next_column().expect("written").expect("a column");
-            let levels = (Some(&definitions[..]), Some(&repetitions[..]));
+            // Columns that are always there have no levels.
+            let [definitions, repetitions] = [definitions, repetitions]
+                .map(|levels| (!levels.is_empty()).then_some(&levels[..]));
+
             macro_rules! batch {
                 ($type:ty, $values:expr) => {
                     column
                         .typed::<$type>()
-                        .write_batch($values, levels.0, levels.1)
+                        .write_batch($values, definitions, repetitions)
                 };
             }
             use parquet::data_type as typed;

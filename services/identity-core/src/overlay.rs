@@ -6,7 +6,7 @@ use kernel::{CustomerId, FragmentId, Timestamp};
 
 use crate::customer::{CustomerView, Identifier};
 use crate::namespace::Namespaces;
-use crate::plan::{Claim, Plan, Target, plan};
+use crate::plan::{Claim, Limits, Plan, Target, plan};
 use crate::screen::{DropReason, Dropped, Screened};
 
 /// What is known of identifiers and customers, with the changes of a batch laid over it.
@@ -175,7 +175,7 @@ impl<'a> Overlay<'a> {
                     .map(|holder| self.root(holder.customer)),
             })
             .collect();
-        let plan = self.plan(&claims)?;
+        let plan = self.plan(&claims, screened.is_alias)?;
         let (customer, is_new) = match plan.target {
             Target::Known(customer) => (customer, false),
             Target::New => (self.create(fragment(), now), true),
@@ -271,7 +271,7 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    fn plan(&self, claims: &[Claim]) -> Result<Plan, UnknownView> {
+    fn plan(&self, claims: &[Claim], is_alias: bool) -> Result<Plan, UnknownView> {
         let mut views = Vec::new();
         let first = claims.first().and_then(|claim| claim.holder);
         if first.is_none() || claims.iter().any(|claim| claim.holder != first) {
@@ -280,7 +280,11 @@ impl<'a> Overlay<'a> {
                 views.push(&known.view);
             }
         }
-        Ok(plan(self.namespaces, claims, &views))
+        let limits = Limits {
+            namespaces: self.namespaces,
+            is_alias,
+        };
+        Ok(plan(limits, claims, &views))
     }
 
     fn create(&mut self, fragment: FragmentId, now: Timestamp) -> CustomerId {

@@ -9,7 +9,7 @@
 use kernel::CustomerId;
 
 use crate::customer::CustomerView;
-use crate::limits::{FRAGMENTS_PER_CUSTOMER, IDENTIFIERS_PER_CUSTOMER};
+use crate::limits::{ALIAS_VALUES, FRAGMENTS_PER_CUSTOMER, IDENTIFIERS_PER_CUSTOMER};
 use crate::namespace::Namespaces;
 
 /// One screened identifier of an event.
@@ -55,16 +55,36 @@ pub struct TooLarge {
     pub identifiers: u32,
 }
 
+/// The number of values that a customer may have of each namespace.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits<'a> {
+    /// The namespaces, each with its limit.
+    pub namespaces: &'a Namespaces,
+    /// True for an alias, which may give a customer [`ALIAS_VALUES`] of each at the least.
+    pub is_alias: bool,
+}
+
+impl Limits<'_> {
+    fn at(self, rank: usize) -> u32 {
+        let limit = self.namespaces.at(rank).limit();
+        if self.is_alias {
+            limit.max(ALIAS_VALUES)
+        } else {
+            limit
+        }
+    }
+}
+
 /// Plans an event: `claims` by priority, and the customers that hold any of them.
 ///
 /// # Panics
 /// Where there is no claim, or a holder is not among the customers although the claims have more than one answer.
-pub fn plan(namespaces: &Namespaces, claims: &[Claim], customers: &[&CustomerView]) -> Plan {
+pub fn plan(limits: Limits<'_>, claims: &[Claim], customers: &[&CustomerView]) -> Plan {
     assert!(
         !claims.is_empty(),
         "an event without identifiers names nobody"
     );
-    let surplus = surplus(namespaces, claims);
+    let surplus = surplus(limits, claims);
     let places: Vec<usize> = (0..claims.len())
         .filter(|place| !surplus.contains(place))
         .collect();
@@ -87,7 +107,7 @@ pub fn plan(namespaces: &Namespaces, claims: &[Claim], customers: &[&CustomerVie
         }
         let holders = holders(trial, customers);
         // The last one always fits: limits are at least 1.
-        if kept == 1 || fits(namespaces, trial, &holders) {
+        if kept == 1 || fits(limits, trial, &holders) {
             let new = (0..kept).filter(|place| trial[*place].holder.is_none());
             return Plan {
                 target: holders
@@ -104,13 +124,12 @@ pub fn plan(namespaces: &Namespaces, claims: &[Claim], customers: &[&CustomerVie
 
 /// Returns the places of new identifiers beyond the limit of their namespace, which no customer
 /// could have.
-fn surplus(namespaces: &Namespaces, claims: &[Claim]) -> Vec<usize> {
+fn surplus(limits: Limits<'_>, claims: &[Claim]) -> Vec<usize> {
     let is_beyond = |place: &usize| {
         let claim = claims[*place];
         let is_alike = |other: &&Claim| other.rank == claim.rank && other.holder.is_none();
         let before = claims[..*place].iter().filter(is_alike);
-        claim.holder.is_none()
-            && before.fold(0, |count: u32, _| count + 1) >= namespaces.at(claim.rank).limit()
+        claim.holder.is_none() && before.fold(0, |count: u32, _| count + 1) >= limits.at(claim.rank)
     };
     (0..claims.len()).filter(is_beyond).collect()
 }
@@ -179,7 +198,8 @@ fn union(customers: &[&CustomerView]) -> Option<CustomerView> {
 }
 
 /// Whether the customer that the claims would make keeps every limit.
-fn fits(namespaces: &Namespaces, claims: &[Claim], holders: &[&CustomerView]) -> bool {
+fn fits(limits: Limits<'_>, claims: &[Claim], holders: &[&CustomerView]) -> bool {
+    let namespaces = limits.namespaces;
     let brings = |rank: usize| {
         claims
             .iter()
@@ -187,10 +207,8 @@ fn fits(namespaces: &Namespaces, claims: &[Claim], holders: &[&CustomerView]) ->
             .fold(0_u32, |count, _| count + 1)
     };
     let Some(union) = union(holders) else {
-        return namespaces
-            .iter()
-            .enumerate()
-            .all(|(rank, namespace)| brings(rank) <= namespace.limit());
+        let mut ranks = 0..namespaces.iter().len();
+        return ranks.all(|rank| brings(rank) <= limits.at(rank));
     };
     let new = claims.iter().fold(0_u32, |count, claim| {
         count + u32::from(claim.holder.is_none())
@@ -198,7 +216,7 @@ fn fits(namespaces: &Namespaces, claims: &[Claim], holders: &[&CustomerView]) ->
     union.fragment_count <= FRAGMENTS_PER_CUSTOMER
         && union.identifier_count() + new <= IDENTIFIERS_PER_CUSTOMER
         && namespaces.iter().enumerate().all(|(rank, namespace)| {
-            union.identifiers_in(namespace.name()) + brings(rank) <= namespace.limit()
+            union.identifiers_in(namespace.name()) + brings(rank) <= limits.at(rank)
                 || grows_nothing(namespaces, rank, claims, holders)
         })
 }

@@ -44,6 +44,8 @@ pub struct Screened {
     pub kept: Vec<(usize, Identifier)>,
     /// The others.
     pub dropped: Vec<Dropped>,
+    /// True where the sender knows that all are one person's.
+    pub is_alias: bool,
 }
 
 /// Screens the identifiers of an event. Of several of one namespace the first ones have priority;
@@ -56,6 +58,7 @@ pub fn screen(
     let mut screened = Screened {
         kept: Vec::with_capacity(identifiers.size_hint().0),
         dropped: Vec::new(),
+        is_alias: false,
     };
     for (namespace, value) in identifiers {
         let mut drop = |namespace: String, value: String, reason| {

@@ -136,7 +136,7 @@ impl Incoming {
             let message = message_of(self.method, Codec::Json, &line);
             return message
                 .map(Some)
-                .map_err(|trouble| of_line(trouble, number));
+                .map_err(|trouble| of_line(&trouble, number));
         }
     }
 
@@ -207,7 +207,7 @@ fn addressed(found: &Found, query: &str, body: &[u8]) -> Result<Bytes, Trouble> 
 }
 
 /// Says in which line of a stream something is wrong.
-fn of_line(trouble: Trouble, number: usize) -> Trouble {
+fn of_line(trouble: &Trouble, number: usize) -> Trouble {
     let message = format!("line {number}: {}", trouble.status.message());
     let mut status = Status::with_details(
         trouble.status.code(),
@@ -215,7 +215,10 @@ fn of_line(trouble: Trouble, number: usize) -> Trouble {
         Bytes::copy_from_slice(trouble.status.details()),
     );
     *status.metadata_mut() = trouble.status.metadata().clone();
-    Trouble { status, ..trouble }
+    Trouble {
+        status,
+        http: trouble.http,
+    }
 }
 
 fn slow() -> Trouble {

@@ -74,8 +74,9 @@ impl Reader {
             }
             let columns: Vec<String> = names().cloned().collect();
             self.roles = self.mapping.roles(&columns, true).map_err(|faults| {
-                let (field, reason) = faults.into_iter().next().unwrap_or_default();
-                BadLine::new(line, field, reason)
+                let mut faults = faults.into_iter();
+                let (field, reason) = faults.next().unwrap_or_default();
+                BadLine::new(line, field, reason).with_others(faults.collect(), 0)
             })?;
             self.columns = columns;
         }

@@ -79,12 +79,12 @@ pub(crate) struct Args {
     /// The treatment of a bad line
     #[arg(long, default_value = "stop")]
     pub(super) on_error: OnError,
-    /// Names the file as an ordered source [default: a digest of its content]; a line that was
-    /// taken from a source once is not taken again
+    /// Names the import [default: the file's name, without its folder]; a line that was taken under
+    /// it is known for 30 days and not taken again
     #[arg(long, value_name = "NAME")]
     pub(super) source: Option<String>,
     /// Events in one message
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) batch: u16,
     #[command(flatten)]
     pub(crate) connection: Connection,

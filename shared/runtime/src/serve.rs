@@ -198,6 +198,9 @@ fn ways(
         calls = relay(calls);
         server = server.handing_on(hands_on);
         guard = guard.keeping_credentials();
+    } else if front.is_some() {
+        // The way in calls services in its sender's name, who is asked for the credential again.
+        guard = guard.keeping_credentials();
     }
     let rate = rpc::RateLayer::new(config.caller_rate, caller_of);
     let calls = Calls::new(server.layer(guard.layer(rate.layer(calls))));

@@ -12,7 +12,7 @@ use kernel::limits::MESSAGE_BYTES;
 use proto::gateway::v1::{DeadLetter, ReplayDeadLettersResponse};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, RejectedEvent};
-use rpc::Failure;
+use rpc::{Failure, SentCredential};
 use runtime::Calls;
 use tokio::sync::watch;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -89,7 +89,7 @@ impl Sender {
     /// The sender of a request.
     pub(crate) fn of<T>(request: &Request<T>) -> Self {
         Self {
-            authorization: request.metadata().get(AUTHORIZATION).cloned(),
+            authorization: credential_of(request),
             peer: request.extensions().get::<Peer>().cloned(),
         }
     }
@@ -142,6 +142,14 @@ impl Sender {
         }
         request
     }
+}
+
+/// The credential of a request, which the guard has taken out of its headers.
+fn credential_of<T>(request: &Request<T>) -> Option<MetadataValue<Ascii>> {
+    let sent = request.extensions().get::<SentCredential>()?;
+    let mut value = MetadataValue::try_from(sent.value().as_bytes()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 impl Replays {

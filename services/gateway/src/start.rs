@@ -48,6 +48,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     ));
     let (guard, sources) = (context.credentials.guard.clone(), store.watch());
     let counted = statistics.clone();
+    let is_secure = context.config.access.server.is_some();
     let mut service = Service::new(NAME);
     if context.config.peers != PeerAddresses::default() {
         let context = context.clone();
@@ -65,6 +66,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
             replays.connect(entrance.calls.clone());
             let tracking = Tracking::new(TrackingParts {
                 entrance: entrance.clone(),
+                is_secure,
                 guard,
                 sources,
                 dead_letters,

@@ -44,6 +44,8 @@ pub(crate) struct TrackingParts {
     /// with the sender's key as `authorization: Bearer`, and with the `access::Peer` of the HTTP
     /// request as an extension, so that rates, the audit log and traces see the sender.
     pub(crate) entrance: Entrance,
+    /// True where connections end here that are encrypted.
+    pub(crate) is_secure: bool,
     /// Tells which caller, and so which source, a write key stands for.
     pub(crate) guard: Guard,
     /// The rules of the sources, now and after each change.
@@ -121,7 +123,7 @@ impl Tracking {
         let response = match Route::of(&path) {
             None => with_status(StatusCode::NOT_FOUND),
             Some(_) if head.method == Method::OPTIONS => return cors.preflight(&head.headers),
-            Some(route) => match told(route, &head) {
+            Some(route) => match told(route, &head, self.parts.is_secure) {
                 Some(response) => response,
                 None => of_answer(self.answer_events(route, &path, &head, &mut body).await),
             },
@@ -271,9 +273,10 @@ impl Tracking {
 }
 
 /// Answers questions about settings; nothing for what brings events, or another method.
-fn told(route: Route<'_>, head: &Parts) -> Option<Response<Body>> {
+fn told(route: Route<'_>, head: &Parts, is_encrypted: bool) -> Option<Response<Body>> {
     let is_question = matches!(route, Route::Flags) || head.method == Method::GET;
     let (host, is_secure) = address(head);
+    let is_secure = is_secure || is_encrypted;
     let (body, kind) = settings(route, &host, is_secure).filter(|_| is_question)?;
     let mut response = Response::new(body_of(body));
     let headers = response.headers_mut();

@@ -78,8 +78,8 @@ impl Sender {
                 Err(status) if status.code() == Code::InvalidArgument => self
                     .reasons(read_again(call, about, &names))
                     .await
-                    .map_err(of_status)?,
-                Err(status) => return Err(of_status(status)),
+                    .map_err(|status| of_status(&status))?,
+                Err(status) => return Err(of_status(&status)),
             };
             sent.accepted += (names.len() - count(&rejected)) as u64;
             let mut last = None;
@@ -173,7 +173,7 @@ fn count(rejected: &[RejectedEvent]) -> usize {
     places.len()
 }
 
-fn of_status(status: Status) -> Refused {
+fn of_status(status: &Status) -> Refused {
     let (reason, denial) = match status.code() {
         Code::ResourceExhausted | Code::Aborted => (Reason::Overloaded, Denial::Overloaded),
         Code::Unauthenticated => (Reason::KeyInvalid, Denial::Unauthorized),

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use proto::gateway::v1::intake_service_client::IntakeServiceClient;
 use proto::gateway::v1::{
-    GetIntakeStatisticsRequest, ListDeadLettersRequest, ReplayDeadLettersRequest,
+    DeadLetter, GetIntakeStatisticsRequest, ListDeadLettersRequest, ReplayDeadLettersRequest,
     replay_dead_letters_request,
 };
 use serde_json::{Value, json};
@@ -139,6 +139,30 @@ fn each_dialect_is_understood_and_joins_its_customers() {
     assert_eq!(code, 3, "a group update makes nobody");
 }
 
+/// Replays the event of a wrong time, mended.
+async fn replay_the_late_one(client: &mut IntakeServiceClient<Channel>, letters: &[DeadLetter]) {
+    let late = letters
+        .iter()
+        .find(|it| it.reason == "BAD_TIME")
+        .expect("it is there");
+    let mended = late.payload.replace("2031", "2026");
+    let replay = ReplayDeadLettersRequest {
+        request_id: "r1".to_owned(),
+        which: Some(replay_dead_letters_request::Which::Ids(
+            proto::gateway::v1::DeadLetterIds {
+                ids: vec![late.id.clone()],
+            },
+        )),
+        payloads: [(late.id.clone(), mended)].into(),
+    };
+    let replayed = client
+        .replay_dead_letters(replay)
+        .await
+        .expect("replayed")
+        .into_inner();
+    assert_eq!((replayed.replayed_count, replayed.refused.len()), (1, 0));
+}
+
 #[test]
 fn what_cannot_be_taken_is_kept_counted_and_replayed() {
     let dev = Dev::start();
@@ -189,26 +213,7 @@ fn what_cannot_be_taken_is_kept_counted_and_replayed() {
             "{letters:?}"
         );
 
-        let late = letters
-            .iter()
-            .find(|it| it.reason == "BAD_TIME")
-            .expect("it is there");
-        let mended = late.payload.replace("2031", "2026");
-        let replay = ReplayDeadLettersRequest {
-            request_id: "r1".to_owned(),
-            which: Some(replay_dead_letters_request::Which::Ids(
-                proto::gateway::v1::DeadLetterIds {
-                    ids: vec![late.id.clone()],
-                },
-            )),
-            payloads: [(late.id.clone(), mended)].into(),
-        };
-        let replayed = client
-            .replay_dead_letters(replay)
-            .await
-            .expect("replayed")
-            .into_inner();
-        assert_eq!((replayed.replayed_count, replayed.refused.len()), (1, 0));
+        replay_the_late_one(&mut client, &letters).await;
 
         let figures = client
             .get_intake_statistics(GetIntakeStatisticsRequest::default())

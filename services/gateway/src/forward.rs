@@ -17,11 +17,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use access::{Caller, CallerKind};
+use http::{Extensions, Request, Response};
 use proto::definition::v1::definition_service_server::DefinitionServiceServer;
 use proto::engine::v1::partition_service_server::PartitionServiceServer;
 use rpc::limits::MESSAGE_BYTES;
+use rpc::{ErrorReason, Failure};
 use runtime::Calls;
+use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
@@ -56,6 +59,19 @@ impl Relay {
     }
 }
 
+/// Returns whether the service behind can know the caller: the certificate of a connection stays
+/// with it.
+fn can_be_handed_on(extensions: &Extensions) -> bool {
+    let caller = Caller::of(extensions);
+    caller.is_none_or(|caller| caller.kind() != CallerKind::Certificate)
+}
+
+fn not_handed_on() -> Status {
+    let message = "a caller who is known by the certificate of the connection alone is not known to the \
+                   service behind: show a key or a token";
+    Failure::new(ErrorReason::CredentialMissing, message).into()
+}
+
 impl Service<Request<Body>> for Relay {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -66,7 +82,12 @@ impl Service<Request<Body>> for Relay {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match place_of(request.uri().path()) {
+        let place = place_of(request.uri().path());
+        if place != Place::Here && !can_be_handed_on(request.extensions()) {
+            let answer = not_handed_on().into_http();
+            return Box::pin(std::future::ready(Ok(answer)));
+        }
+        match place {
             Place::Here => Box::pin(self.homes.here().call(request)),
             Place::Definitions => Box::pin(self.definitions.call(request)),
             Place::Partitions => Box::pin(self.partitions.call(request)),
@@ -74,6 +95,29 @@ impl Service<Request<Body>> for Relay {
                 let channel = self.homes.channel(owner);
                 Box::pin(async move { Ok(pass::hand_on(channel, owner, request).await) })
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use access::Scopes;
+
+    use super::*;
+
+    #[test]
+    fn only_a_certificate_cannot_be_handed_on() {
+        for (kind, expected) in [
+            (CallerKind::Local, true),
+            (CallerKind::Key, true),
+            (CallerKind::Token, true),
+            (CallerKind::Certificate, false),
+            (CallerKind::Service, true),
+        ] {
+            let mut extensions = Extensions::new();
+            assert!(can_be_handed_on(&extensions));
+            extensions.insert(Caller::new(kind, "one", "one", Scopes::NONE));
+            assert_eq!(can_be_handed_on(&extensions), expected, "{kind:?}");
         }
     }
 }

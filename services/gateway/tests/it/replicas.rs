@@ -22,7 +22,7 @@ fn request(id: &str) -> IngestRequest {
         events: vec![Event {
             event_id: id.to_owned(),
             name: "purchase".to_owned(),
-            identifiers: [("user_id".to_owned(), id.to_owned())].into(),
+            identifiers: [("user_id".to_owned(), format!("customer-{id}"))].into(),
             ..Event::default()
         }],
         ..IngestRequest::default()

@@ -6,6 +6,7 @@ mod bad_start;
 mod draining;
 mod faults;
 mod four_processes;
+mod gateway;
 mod history;
 mod memory;
 mod process;

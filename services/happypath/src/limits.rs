@@ -26,7 +26,7 @@ pub(crate) const LOOK_AHEAD_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) const JSON_BRACKETS: usize = LINE_BYTES;
 /// Rows of a Parquet file that are put together at once.
 pub(crate) const PARQUET_ROWS: usize = 256;
-/// How deep columns of a Parquet file may lie in one another: more than properties may.
+/// Levels of columns of a Parquet file, one in another: more than properties may have.
 pub(crate) const PARQUET_DEPTH: usize = 64;
 /// Bytes of the events of one message of an import, but for its last event: a message may have four
 /// times as many.
@@ -69,7 +69,7 @@ pub(crate) const KEY_FILE_BYTES: u64 = 8 * 1024;
 pub(crate) const SOURCE_CHARS: usize = 100;
 /// Bytes of the digest that ends a name which was shortened: no two files share it by chance.
 pub(crate) const SOURCE_DIGEST_BYTES: usize = 8;
-/// Bytes of the digest that is the id of an event: enough that no two lines of all imports share it.
+/// Bytes of the digest that is the id of an event: enough that no two lines of imports share it.
 pub(crate) const EVENT_ID_BYTES: usize = 16;
 /// Bytes of events that wait until those before them in time were read: some 200,000 usual lines.
 /// With the tally of the lines of a file of 2 GB that is less than 300 MB.

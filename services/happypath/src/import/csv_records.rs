@@ -20,7 +20,7 @@ pub(super) struct Records {
     cells: Vec<Cell>,
     /// The record at the beginning of the window.
     current: Extent,
-    /// Why the file cannot be read on.
+    /// The reason for which the file cannot be read on.
     failed: Option<BadLine>,
     is_over: bool,
 }

@@ -14,7 +14,7 @@ pub(super) struct Cell {
     pub(super) is_escaped: bool,
 }
 
-/// What is at the beginning of some bytes.
+/// The beginning of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scan {
     /// The bytes end before the record does; with the first quote that was not closed on its line,
@@ -26,7 +26,7 @@ pub(super) enum Scan {
     Fault(Fault),
 }
 
-/// How far a record goes.
+/// The extent of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
     /// Its bytes, with the end of its line.
@@ -37,7 +37,7 @@ pub(super) struct Extent {
     pub(super) spanning: Option<usize>,
 }
 
-/// What is wrong with a record, and where.
+/// A fault of a record, with its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) kind: FaultKind,

@@ -16,7 +16,7 @@ impl Encoding {
     /// Tells the encoding of a text by how it begins.
     ///
     /// # Errors
-    /// What it is and how to convert it, where it is one that is not read.
+    /// Where it is one that is not read: names it, and the command that converts it.
     pub(super) fn detect(start: &[u8]) -> std::result::Result<Self, String> {
         Ok(match start {
             [0xff, 0xfe, 0, 0, ..] => return Err(other("UTF-32LE", "UTF-32")),

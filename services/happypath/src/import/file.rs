@@ -43,7 +43,7 @@ pub(crate) struct ImportFile {
     pub(crate) bytes_read: Arc<AtomicU64>,
     is_gzip: bool,
     encoding: Encoding,
-    /// What came through a pipe, kept until the import ends.
+    /// Holds what came through a pipe until the import ends.
     kept: Option<Arc<NamedTempFile>>,
 }
 
@@ -53,8 +53,8 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const PARQUET: [u8; 4] = *b"PAR1";
 
 impl ImportFile {
-    /// Looks at a file. Unless somebody names its import, its own name does; an empty one where it has
-    /// none.
+    /// Looks at a file. Unless somebody names its import, its own name does; an empty one where
+    /// it has none.
     ///
     /// # Errors
     /// Where it cannot be read, or is of a kind that is not.

@@ -1,6 +1,6 @@
 //! Files of other kinds, known by how they begin, and what to do with each.
 
-/// How a kind of file begins, and the end of the sentence about it.
+/// The first bytes of a kind of file, and the end of the sentence about it.
 const KINDS: [(&[u8], &str); 22] = [
     (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",

@@ -18,7 +18,7 @@ pub(crate) enum Form {
     Parquet,
 }
 
-/// What the name of a file says of its form.
+/// The form that the name of a file tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Name {
     Separated(Separator),
@@ -46,7 +46,7 @@ impl Name {
 /// Tells the form of a text by its beginning, which is all of it where `is_whole`.
 ///
 /// # Errors
-/// What is missing, where nothing tells the form.
+/// Where nothing tells the form: says what would.
 pub(super) fn form_of_text(
     start: &[u8],
     is_whole: bool,

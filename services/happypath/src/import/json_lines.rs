@@ -88,7 +88,7 @@ impl Reader {
     }
 }
 
-/// Says why a text is no object, and at which column; on a later line than it begins, also on which.
+/// Says why a text is no object, and at which column; also on which line, if not on its first.
 fn no_object(line: u64, error: &serde_json::Error) -> BadLine {
     let (own_line, column) = (error.line().max(1) as u64, error.column() as u64);
     let told = error.to_string();

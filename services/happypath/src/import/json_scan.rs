@@ -27,7 +27,7 @@ enum State {
     Bare,
 }
 
-/// What some bytes bring.
+/// The outcome of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// The value goes on.

@@ -248,7 +248,7 @@ impl Texts {
                 );
                 return Ok(Some(Err(BadLine::last(begin, reason))));
             }
-            // What was looked at goes, but for the line that is not whole.
+            // Lines that were looked at go, but for the one that is not whole.
             let bytes = self.window.bytes();
             let whole = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
             if whole > from {
@@ -304,7 +304,7 @@ impl Texts {
     }
 }
 
-/// What is next: a text, a line that has none, or the end.
+/// The next thing: a text, a line that has none, or the end.
 type Found = Result<Option<Result<(), BadLine>>, std::io::Error>;
 
 const NO_END: &str = "it has no end";

@@ -45,7 +45,7 @@ pub(super) struct ParquetRows {
     is_over: bool,
 }
 
-/// How far reading has come, in bytes of the file: rows have no places in it.
+/// The progress of reading, in bytes of the file: rows have no places in it.
 struct Progress {
     bytes: u64,
     rows: u64,

@@ -33,12 +33,12 @@ impl Separator {
     }
 }
 
-/// How well a separator parts the beginning of a file.
+/// The fit of a separator to the beginning of a file.
 #[derive(Debug, Clone, Copy)]
 struct Fit {
     /// Cells of the header.
     cells: usize,
-    /// Records after it, and those that have as many cells.
+    /// Records, the header among them, and those that have as many cells.
     records: usize,
     alike: usize,
 }
@@ -52,9 +52,9 @@ impl Fit {
 }
 
 impl Separator {
-    /// Finds the sign that parts the header and the lines after it into as many cells; where several
-    /// do, the one that makes most of them, and then the expected one. Absent where none parts the
-    /// header.
+    /// Finds the sign that parts the header and the lines after it into as many cells; where
+    /// several do, the one that makes most of them, and then the expected one. Absent where none
+    /// parts the header.
     pub(super) fn find(start: &[u8], is_whole: bool, expected: Self) -> Option<Self> {
         if let Some(hint) = separator_hint(start) {
             return Self::ALL.into_iter().find(|it| it.byte() == hint);
@@ -73,7 +73,6 @@ impl Separator {
 }
 
 fn fit(start: &[u8], is_whole: bool, separator: u8) -> Fit {
-    // The header counts as a record that is like itself, so that a file of one line fits.
     let mut fit = Fit {
         cells: 0,
         records: 0,

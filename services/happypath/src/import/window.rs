@@ -6,7 +6,7 @@ use std::io::{Error, Read};
 
 use crate::limits::READ_BYTES;
 
-/// What lies in front of a reader.
+/// The bytes that lie in front of a reader.
 pub(super) struct Window {
     reader: Box<dyn Read>,
     buffer: Vec<u8>,

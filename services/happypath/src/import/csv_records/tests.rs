@@ -1,4 +1,4 @@
-//! What records are read as, and that none is lost.
+//! Records and faults, as they are read; and that none is lost.
 
 mod random;
 
@@ -19,7 +19,7 @@ impl Read for Pieces {
     }
 }
 
-/// What a reader found: a record with its line, or the line and column of a fault.
+/// A record with its line, or the line and column of a fault.
 type Found = Result<(u64, Vec<String>), (u64, u64)>;
 
 /// Reads a file whose reads are so long.

@@ -151,7 +151,7 @@ fn converted(column: &ColumnDescriptor) -> Option<Kind> {
     })
 }
 
-/// What came of writing a value: a reason where it cannot be.
+/// The outcome of writing a value: a reason where it cannot be.
 pub(super) type Written = Result<(), String>;
 
 /// Writes a whole number of so many bits as what it stands for.

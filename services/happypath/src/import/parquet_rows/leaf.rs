@@ -19,7 +19,7 @@ pub(super) struct Leaf {
     column: Column,
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
-    /// How many levels were loaded.
+    /// The number of levels that were loaded.
     levels: usize,
     /// The next level, and the next value.
     level: usize,
@@ -183,7 +183,7 @@ fn read<T: DataType>(
 /// The Julian day on which 1970 began.
 const EPOCH_DAY: i64 = 2_440_588;
 
-/// Returns the time since 1970 of a timestamp as old writers have them: nanoseconds of a Julian day.
+/// Returns the time since 1970 of a timestamp of old writers: nanoseconds of a Julian day.
 fn since_epoch(value: &Int96) -> SignedDuration {
     let [low, high, day] = value.data() else {
         return SignedDuration::ZERO;

@@ -350,7 +350,7 @@ fn a_damaged_file_ends_with_a_reason_and_no_panic() {
         let Ok(file) = ImportFile::open(&path, None, Reading::default()) else {
             continue;
         };
-        let read = std::panic::catch_unwind(|| match ParquetRows::open(&file, &mapping) {
+        let read = catch_unwind(|| match ParquetRows::open(&file, &mapping) {
             Ok(rows) => rows.take(1_000).count(),
             Err(bad) => bad.len(),
         });

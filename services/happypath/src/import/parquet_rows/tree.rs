@@ -212,7 +212,7 @@ impl Node {
     /// Writes the next value of this node.
     ///
     /// # Errors
-    /// What cannot be written. Values of the row may be left over.
+    /// Names what cannot be written. Values of the row may be left over.
     pub(super) fn write(&self, leaves: &mut [Leaf], out: &mut String) -> Written {
         if self.is_absent(leaves) {
             out.push_str("null");
@@ -224,7 +224,7 @@ impl Node {
                 out.push('{');
                 let begin = out.len();
                 for field in fields {
-                    // What is absent in an object is not told, as it is not of a row.
+                    // Nothing is told of what is absent in an object, as of a row.
                     if field.is_absent(leaves) {
                         field.skip(leaves)?;
                         continue;

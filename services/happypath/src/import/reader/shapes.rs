@@ -8,7 +8,7 @@ use proto::identity::v1::Event;
 use super::*;
 use crate::import::{OneOrMore, Reading};
 
-/// What a file says: its events with their lines and digests, and its faults with their places.
+/// The events of a file, with their lines and digests, and its faults with their places.
 #[derive(Debug, Default)]
 struct Told {
     events: Vec<Event>,

@@ -102,10 +102,11 @@ def bombs(senders):
         headers, body = shown(path, senders.key)
         packed = {**headers, "content-encoding": "gzip"}
         answer = post(senders.address, path, zeros, packed)
-        reason_source = "" if path == POSTHOG else None
-        senders.refused(f"{len(zeros) // 1024} KiB that unpack to 256 MiB, {path}", answer, (413,), "CALL_TOO_LARGE", reason_source)
+        source = "" if path == POSTHOG else None
+        what = f"{len(zeros) // 1024} KiB that unpack to 256 MiB, {path}"
+        senders.refused(what, answer, (413,), "CALL_TOO_LARGE", source)
         answer = post(senders.address, path, gzip.compress(zeros), packed)
-        senders.refused(f"a packed bomb in a bomb, {path}", answer, (400,), "MALFORMED_CALL", reason_source)
+        senders.refused(f"a packed bomb in a bomb, {path}", answer, (400,), "MALFORMED_CALL", source)
     headers, _ = shown(SEGMENT, senders.key)
     senders.set_aside("a million lists in each other", SEGMENT, b"[" * MEBIBYTE + b"]" * MEBIBYTE, "MALFORMED_EVENT")
     wide = "{" + ",".join(f'"k{number}":{number}' for number in range(200_000)) + "}"
@@ -158,7 +159,8 @@ def slow(senders, count):
             assert answer.status == 408 and answer.content, answer
         senders.expect("SLOW_CALL", count)
         answer, sent = answers[0]
-        print(f"  {count} slow senders, each after {sent} bytes: {answer.status} after {answer.seconds:.0f} s, {answer.body[:100]}")
+        said = f"{answer.status} after {answer.seconds:.0f} s, {answer.body[:100]}"
+        print(f"  {count} slow senders, each after {sent} bytes: {said}")
 
     return wait
 
@@ -180,7 +182,8 @@ def texts(senders):
         answer = post(address, SEGMENT, body, headers)
         senders.refused(what, answer, (400,), "MALFORMED_CALL")
     broken = gzip.compress(b'{"batch": []}')
-    for what, body in (("half of a packed body", broken[:-8]), ("a packed body with a fault", broken[:12] + b"\xff\xff" + broken[14:])):
+    faulty = broken[:12] + b"\xff\xff" + broken[14:]
+    for what, body in (("half of a packed body", broken[:-8]), ("a packed body with a fault", faulty)):
         answer = post(address, SEGMENT, body, {**headers, "content-encoding": "gzip"})
         senders.refused(what, answer, (400,), "MALFORMED_CALL")
     answer = post(address, SEGMENT, {"batch": [track(messageId=None)] * 10_001}, headers)
@@ -226,12 +229,13 @@ def besieged(address, key, measure):
     headers = basic(key)
     zeros = gzip.compress(bytes(64 * MEBIBYTE), 9)
     deep = b'{"batch": [' + b"[" * MEBIBYTE + b"]" * MEBIBYTE + b"]}"
+    long = {**headers, "content-length": str(100 * MEBIBYTE)}
 
     def besiege():
         while not ended.is_set():
             answers = [
                 post(address, SEGMENT, zeros, {**headers, "content-encoding": "gzip"}),
-                stream(address, SEGMENT, {**headers, "content-length": str(100 * MEBIBYTE)}, itertools.repeat(b"x" * 65536, 1600))[0],
+                stream(address, SEGMENT, long, itertools.repeat(b"x" * 65536, 1600))[0],
                 post(address, SEGMENT, deep, headers),
             ]
             # Those who send too much at once may be asked to wait.

@@ -22,10 +22,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "/Applications/Google 
 
 
 # The ways of the SDK to send: each event by itself, or some of them together.
-WAYS = {
-    "browser": {},
-    "browser-batches": {"integrations": {"Segment.io": {"deliveryStrategy": {"strategy": "batching", "config": {"size": 3, "timeout": 100}}}}},
-}
+BATCHES = {"strategy": "batching", "config": {"size": 3, "timeout": 100}}
+WAYS = {"browser": {}, "browser-batches": {"integrations": {"Segment.io": {"deliveryStrategy": BATCHES}}}}
 
 
 def visit(host, key, options, calls, is_over):

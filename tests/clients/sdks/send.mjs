@@ -1,4 +1,4 @@
-// Makes the calls of a story with one SDK for Node as it is published: send.mjs SDK HOST KEY, with the calls as JSON on the input.
+// Makes calls with one SDK for Node as it is published: send.mjs SDK HOST KEY, with the calls as JSON on the input.
 //
 // Only the host is set. Ends with one line of JSON: the errors that the SDK told its program.
 
@@ -53,8 +53,9 @@ const posthog = async () => {
     const timestamp = call.time && new Date(call.time);
     // Whoever is only a device says so.
     const properties = call.user ? call.properties : { ...call.properties, $device_id: distinctId };
-    if (call.call === 'identify') analytics.identify({ distinctId, properties: { $set: call.traits, $anon_distinct_id: call.anonymous } });
-    else if (call.call === 'group') analytics.groupIdentify({ groupType: 'company', groupKey: call.group, properties: call.traits });
+    const traits = call.traits;
+    if (call.call === 'identify') analytics.identify({ distinctId, properties: { $set: traits, $anon_distinct_id: call.anonymous } });
+    else if (call.call === 'group') analytics.groupIdentify({ groupType: 'company', groupKey: call.group, properties: traits });
     else if (call.call === 'alias') analytics.alias({ distinctId: call.user, alias: call.previous });
     else if (call.call === 'track') analytics.capture({ distinctId, event: call.event, properties, timestamp });
     else analytics.capture({ distinctId, event: `$${call.call.replace('page', 'pageview')}`, properties, timestamp });

@@ -1,4 +1,4 @@
-"""Makes the calls of a story with one SDK for Python as it is published: send.py SDK HOST KEY, with the calls as JSON on the input.
+"""Makes calls with one SDK for Python as it is published: send.py SDK HOST KEY, with the calls as JSON on the input.
 
 Only the host is set. Ends with one line of JSON: the errors that the SDK told its program.
 """

@@ -88,7 +88,8 @@ def look(reader, name, tag, proxy):
     assert ORDER.items() <= order.items(), f"{name}: {order}"
     times = {event.get("event"): when(event) for event in proxy.events()}
     for event in ("Product Viewed", "Order Completed"):
-        assert instants.read(events[event]["time"]) == times[event], f"{name}: {event} at {events[event]['time']}, not {times[event]}"
+        time = events[event]["time"]
+        assert instants.read(time) == times[event], f"{name}: {event} at {time}, not {times[event]}"
 
 
 def counted(reader, customer, count):

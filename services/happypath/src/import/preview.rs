@@ -41,6 +41,9 @@ pub(crate) struct Preview {
     pub(crate) events: u64,
     /// Lines that are none, each counted once.
     pub(crate) bad: u64,
+    /// True where no column holds something that every event needs.
+    #[serde(skip)]
+    pub(crate) is_lacking: bool,
     /// The columns, with their uses and types.
     pub(crate) columns: Vec<Column>,
     /// The first events, as they would be sent.
@@ -60,10 +63,10 @@ pub(crate) struct Preview {
 }
 
 impl Preview {
-    /// Reads a file.
+    /// Reads a file. Lines at fault, and columns that are lacking, are told in it.
     ///
     /// # Errors
-    /// Where the mapping fits no column, see [`BadLine`]s in [`Preview::faults`]; never for a line.
+    /// Where an event cannot be shown, which no file brings about.
     pub(crate) async fn of(file: &ImportFile, mapping: &Mapping) -> Result<Self, Failure> {
         let mapping = Mapping {
             survey: Survey::begin(),
@@ -85,6 +88,7 @@ impl Preview {
         }
         let columns = mapping.survey.columns();
         let mut lacking = mapping.survey.lacking().into_iter();
+        let is_lacking = lacking.len() > 0;
         let mut advice: Vec<String> = columns.iter().flat_map(Column::advice).collect();
         if let Some((field, reason)) = lacking.next() {
             let bad = BadLine::new(1, field, reason);
@@ -99,6 +103,7 @@ impl Preview {
             format: file.description(),
             events: reading.events,
             bad: reading.bad,
+            is_lacking,
             advice,
             columns,
             first: reading.first,

@@ -35,6 +35,9 @@ pub(super) async fn run(args: &Args, mapping: &Mapping) -> Result<(), Failure> {
     }
     match bad {
         0 => Ok(()),
+        _ if previews.iter().any(|preview| preview.is_lacking) => Err(Failure::mistake(
+            "say by the flags above which columns hold what every event needs, and look again",
+        )),
         1 => Err(Failure::mistake(
             "1 line is no event: correct it, say what it means, or leave it out with --on-error continue",
         )),
@@ -110,6 +113,7 @@ fn headline(preview: &Preview) -> String {
     }
     match preview.bad {
         0 => {}
+        _ if preview.is_lacking => text.push_str(", because its columns have no meaning yet"),
         1 => text.push_str("; 1 line is none"),
         bad => text.push_str(&format!("; {bad} lines are none")),
     }

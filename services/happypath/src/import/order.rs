@@ -2,8 +2,8 @@
 //!
 //! So many lines wait as fit into a bounded memory, and the earliest of them goes first. A file
 //! that fits is sorted as a whole; in a larger one a line moves as far as that memory reaches, and
-//! those that would have to move further are counted. Each event is known by its id, so that its place
-//! matters to nothing but what services make of the order.
+//! those that would have to move further are counted. Each event is known by its id, so that its
+//! place matters to nothing but what services make of the order.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;

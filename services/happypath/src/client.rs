@@ -235,6 +235,14 @@ impl Connection {
         services.any(|(own, address)| *own == service && address.is_some())
     }
 
+    /// Returns whether a service is at an address that is asked anyhow: another installation may be
+    /// where everything is unless somebody says otherwise.
+    pub(crate) fn is_at_hand(&self, service: ServiceName) -> bool {
+        let address = self.address_of(service);
+        let processes = self.processes();
+        processes.iter().any(|(own, _)| *own == address)
+    }
+
     fn processes_of(
         &self,
         is_meant: impl Fn(ServiceName) -> bool,

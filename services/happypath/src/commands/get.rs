@@ -58,7 +58,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         (Some(kind), None) => (list(&args.connection, kind).await?, Output::Table),
         (None, _) => {
             let mut stored = Vec::new();
-            for kind in KINDS {
+            let is_kept = |kind: &DefinitionKind| args.connection.is_at_hand(service(*kind));
+            for kind in KINDS.into_iter().filter(is_kept) {
                 match list(&args.connection, kind).await {
                     Ok(some) => stored.extend(some),
                     Err(failure) if is_elsewhere(&args.connection, kind, &failure) => {}

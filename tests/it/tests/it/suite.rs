@@ -123,6 +123,12 @@ impl Suite {
         }
     }
 
+    /// Starts a gateway in front of them, with these settings beyond its stores and the addresses.
+    pub(crate) async fn start_gateway(&self, settings: Vec<String>) -> Service {
+        let arguments = [&self.stores[..], &self.addresses, &settings].concat();
+        Service::start("gateway", process::free_port(), arguments).await
+    }
+
     /// Where a service is.
     pub(crate) fn url(&self, service: usize) -> String {
         self.services[service].url()

@@ -183,6 +183,12 @@ async fn every_metric_is_served_to_prometheus_and_status_says_that_all_is_well()
         ]
     })
     .await;
+    let gateway_port = process::free_port();
+    let listen = [
+        "--metrics-listen".to_owned(),
+        format!("127.0.0.1:{gateway_port}"),
+    ];
+    let gateway = suite.start_gateway(listen.to_vec()).await;
     let (address, mut hooks) = process::receive_hooks().await;
     suite.apply(&definitions(&format!("http://{address}/hook")));
     purchase(&suite).await;
@@ -204,13 +210,14 @@ async fn every_metric_is_served_to_prometheus_and_status_says_that_all_is_well()
         for name in NAMES {
             scrapes.push(get(ports[name], "/metrics").await);
         }
+        scrapes.push(get(gateway_port, "/metrics").await);
         missing.clone_from(&metrics);
         missing.retain(|metric| !scrapes.iter().any(|scrape| has(scrape, metric)));
         missing.is_empty().then_some(scrapes)
     });
     let scrapes = scrapes.await;
     let scrapes = scrapes.unwrap_or_else(|| panic!("nobody serves {missing:?}"));
-    for (name, scrape) in NAMES.iter().zip(&scrapes) {
+    for (name, scrape) in NAMES.iter().chain(&["gateway"]).zip(&scrapes) {
         assert!(has(scrape, "target_info"), "{name}");
         keep_scrape(name, scrape);
     }
@@ -237,6 +244,8 @@ async fn every_metric_is_served_to_prometheus_and_status_says_that_all_is_well()
     let text = suite.run(&["status"]);
     assert!(text.starts_with("All is well."), "{text}");
     assert!(text.contains("journal: what SQL survives"), "{text}");
+    let text = suite.run(&["status", "--gateway-address", &gateway.url()]);
+    assert!(text.contains("gateway "), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

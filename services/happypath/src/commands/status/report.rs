@@ -181,6 +181,9 @@ pub(in crate::commands) async fn ask_process(
 async fn ask_intake(
     connection: &Connection,
 ) -> Option<Result<GetIntakeStatisticsResponse, String>> {
+    if !connection.is_at_hand(ServiceName::Gateway) {
+        return None;
+    }
     let asking = async {
         let mut client = connection.intake()?;
         let request = GetIntakeStatisticsRequest::default();

@@ -156,7 +156,7 @@ impl Slot {
     /// Returns whether no call has it; nobody takes it while all are locked. What waits to be
     /// removed from the database keeps it as well.
     fn is_idle(self: &Arc<Self>) -> bool {
-        Arc::strong_count(self) == 1 && self.batches().is_empty()
+        Arc::strong_count(self) == 1 && !self.batches().is_ahead()
     }
 
     fn used_at(&self) -> Instant {
@@ -180,5 +180,59 @@ impl Drop for Import {
         self.slot.batches().leave(self.call);
         let mut used = self.slot.used.lock();
         **used.as_mut().unwrap_or_else(|poisoned| poisoned.get_mut()) = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(ledgers: &Ledgers, name: &str, bytes: usize) -> Arc<Import> {
+        let import = ledgers.open(name.to_owned(), Uuid::now_v7());
+        import.slot.bytes.store(bytes, Ordering::Relaxed);
+        import
+    }
+
+    #[test]
+    fn ledgers_that_no_call_needs_make_room_for_others() {
+        let ledgers = Ledgers::default();
+        let half = LEDGER_BYTES / 2;
+        let first = open(&ledgers, "first", half);
+        drop(open(&ledgers, "idle", half));
+        let second = open(&ledgers, "second", half / 2);
+        ledgers.make_room().expect("the idle one goes");
+        assert!(ledgers.find("idle").is_none() && ledgers.find("first").is_some());
+        let third = open(&ledgers, "third", half);
+        let refused = ledgers.make_room().expect_err("all are needed").to_string();
+        assert!(
+            refused.contains("192 MiB") && refused.contains("in parts"),
+            "{refused}"
+        );
+        drop(first);
+        ledgers.make_room().expect("there is room again");
+        drop((second, third));
+    }
+
+    #[test]
+    fn a_ledger_stays_while_the_database_is_to_be_told_of_it() {
+        let ledgers = Ledgers::default();
+        let import = open(&ledgers, "a", LEDGER_BYTES * 2);
+        let id = Uuid::now_v7();
+        import.slot.batches().begin(id, 1, import.call);
+        assert!(import.slot.batches().is_under_way(id));
+        let call = import.call;
+        drop(import);
+        let slot = ledgers.find("a").expect("it is there");
+        assert!(!slot.batches().is_under_way(id));
+        assert_eq!(slot.batches().orphans(), [id]);
+        assert_eq!(slot.batches().of_others(call), [id]);
+        slot.batches().arrived(id, kernel::Timestamp::MIN);
+        assert_eq!(slot.batches().orphans(), [Uuid::nil(); 0]);
+        drop(slot);
+        assert!(ledgers.make_room().is_err());
+        let slot = ledgers.find("a").expect("it is there");
+        assert_eq!(slot.batches().take_settled().ids, [id]);
+        drop(slot);
+        ledgers.make_room().expect("it goes");
     }
 }

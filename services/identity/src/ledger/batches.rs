@@ -43,9 +43,10 @@ impl Default for Batches {
 }
 
 impl Batches {
-    /// Returns whether nothing is to be done about any.
-    pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.settled.is_empty() && !self.is_newer
+    /// Returns whether the database is to be told something. Batches that are not in their streams
+    /// are found there again.
+    pub(super) fn is_ahead(&self) -> bool {
+        !self.settled.is_empty() || self.is_newer
     }
 
     pub(super) const fn accept_time(&self) -> Timestamp {

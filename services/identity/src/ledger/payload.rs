@@ -110,3 +110,90 @@ pub(super) fn unpack(packed: &[u8], partitions: PartitionCount) -> Result<Vec<Gr
         .map(|(partition, records)| Group { partition, records })
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use kernel::PartitionId;
+    use proptest::prelude::*;
+    use proto::stream::v1::Record;
+
+    use super::*;
+
+    fn partitions(count: u64) -> PartitionCount {
+        PartitionCount::try_new(count).expect("a count")
+    }
+
+    /// A record of a customer, with a place.
+    fn record(customer: u128, sequence: u64) -> Sequenced {
+        Sequenced {
+            sequence,
+            stretch: None,
+            record: Record {
+                customer_id: bytes::Bytes::copy_from_slice(Uuid::from_u128(customer).as_bytes()),
+                time_ms: 5,
+                ..Record::default()
+            },
+        }
+    }
+
+    /// Returns the places of the records by partition.
+    fn places(groups: &[Group]) -> Vec<(PartitionId, Vec<u64>)> {
+        let groups = groups.iter().map(|group| {
+            let records = group.records.iter().map(|own| own.sequence);
+            (group.partition, records.collect())
+        });
+        groups.collect()
+    }
+
+    #[test]
+    fn records_go_to_the_partitions_that_there_are_when_they_go() {
+        let records: Vec<_> = (1..=100_u16)
+            .map(|number| record(number.into(), number.into()))
+            .collect();
+        let mut sent = vec![Group {
+            partition: PartitionId::new(0),
+            records,
+        }];
+        let packed = pack(&mut sent);
+        assert_eq!(sent[0].records[6].record.time_ms, 5, "it was only lent");
+        for count in [1, 4, 64] {
+            let mut groups = unpack(&packed, partitions(count)).expect("whole");
+            let all: usize = groups.iter().map(|group| group.records.len()).sum();
+            assert_eq!(all, 100);
+            assert!(places(&groups).iter().all(|(_, places)| places.is_sorted()));
+            place_in_call(&mut groups, 3);
+            let places = places(&groups);
+            let mut places: Vec<u64> = places.into_iter().flat_map(|(_, places)| places).collect();
+            places.sort_unstable();
+            assert!(places.iter().copied().eq(3 * 1_024 + 1..=3 * 1_024 + 100));
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_refused_with_its_reason() {
+        let mut sent = vec![Group {
+            partition: PartitionId::new(0),
+            records: vec![record(1, 1)],
+        }];
+        let packed = pack(&mut sent);
+        let claims_much = [&[FORM], &u32::MAX.to_le_bytes()[..], &[0; 20]].concat();
+        for damaged in [
+            &[][..],
+            &[9],
+            &[FORM],
+            &packed[..packed.len() - 1],
+            &claims_much,
+        ] {
+            assert!(unpack(damaged, partitions(4)).is_err(), "{damaged:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_do_no_harm(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = unpack(&bytes, partitions(4));
+            bytes.insert(0, FORM);
+            let _ = unpack(&bytes, partitions(4));
+        }
+    }
+}

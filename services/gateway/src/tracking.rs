@@ -212,7 +212,7 @@ impl Tracking {
         drop(turn);
         let kept = charge.keep_arrived(false).await;
         let _kept = kept.map_err(|it| body::full(&it).of_source(&source))?;
-        let sender = Sender::new(&self.parts.entrance.calls, key, peer, reading.is_bulk);
+        let sender = Sender::new(&self.parts.entrance.calls, key, head, reading.is_bulk);
         self.hand_on(route, &call, &about, &source, &sender, reading)
             .await
             .map_err(|it| it.of_source(&source))

@@ -4,6 +4,7 @@ use access::Peer;
 use gateway_core::limits::REQUEST_BYTES;
 use gateway_core::{Call, Circumstances, Denial, Dialect, Fault, Readable, Reason, fault_of};
 use http::HeaderValue;
+use http::request::Parts;
 use kernel::limits::{EVENTS_PER_REQUEST, MESSAGE_BYTES};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, Lane, RejectedEvent};
@@ -16,11 +17,15 @@ use super::Refused;
 use super::key::Credential;
 use crate::limits::SEND_TIME;
 
+/// The header of a trace (W3C Trace Context).
+const TRACE: &str = "traceparent";
+
 /// Sends events. One for each call.
 #[derive(Debug)]
 pub(super) struct Sender {
     client: IdentityServiceClient<Calls>,
-    authorization: Option<HeaderValue>,
+    /// Headers of its requests.
+    headers: Vec<(&'static str, HeaderValue)>,
     peer: Option<Peer>,
     lane: Lane,
 }
@@ -35,18 +40,20 @@ pub(super) struct Sent<'t> {
 }
 
 impl Sender {
-    /// Sends with a key, from where the call came.
+    /// Sends with a key, from where the call came and in its trace.
     pub(super) fn new(
         calls: &Calls,
         key: Option<&Credential>,
-        peer: Option<Peer>,
+        head: &Parts,
         is_bulk: bool,
     ) -> Self {
+        let key = key.map(|key| ("authorization", key.header().clone()));
+        let trace = head.headers.get(TRACE).map(|it| (TRACE, it.clone()));
         let client = IdentityServiceClient::new(calls.clone());
         Self {
             client: client.max_decoding_message_size(MESSAGE_BYTES),
-            authorization: key.map(|key| key.header().clone()),
-            peer,
+            headers: key.into_iter().chain(trace).collect(),
+            peer: head.extensions.get::<Peer>().cloned(),
             lane: if is_bulk { Lane::Bulk } else { Lane::Live },
         }
     }
@@ -140,14 +147,11 @@ impl Sender {
         if let Some(peer) = &self.peer {
             request.extensions_mut().insert(peer.clone());
         }
-        let authorization = self.authorization.as_ref();
-        let authorization =
-            authorization.and_then(|it| MetadataValue::try_from(it.as_bytes()).ok());
-        if let Some(mut authorization) = authorization {
-            authorization.set_sensitive(true);
-            request
-                .metadata_mut()
-                .insert("authorization", authorization);
+        for (name, value) in &self.headers {
+            if let Ok(mut own) = MetadataValue::try_from(value.as_bytes()) {
+                own.set_sensitive(value.is_sensitive());
+                request.metadata_mut().insert(*name, own);
+            }
         }
         request
     }

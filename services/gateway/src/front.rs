@@ -44,7 +44,7 @@ impl Service<Request<Body>> for Front {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         if self.tracking.owns(request.method(), request.uri().path()) {
-            // Which pages may send is a matter of each source.
+            // A source decides which pages may send for it.
             let tracking = self.tracking.clone();
             return Box::pin(async move { Ok(tracking.answer(request).await) });
         }

@@ -1,5 +1,5 @@
-//! The gateway: one listener for gRPC, gRPC-Web, JSON and the tracking APIs of SDKs, in front of the
-//! other services.
+//! The gateway: one listener for gRPC, gRPC-Web, JSON and the tracking APIs of SDKs, in front of
+//! the other services.
 //!
 //! It decides nothing: it hands calls on to the service that does.
 

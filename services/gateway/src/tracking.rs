@@ -175,7 +175,7 @@ impl Tracking {
             Some(given) => Some(key::admit(&self.parts.guard, given, peer.as_ref()).await?),
             None => None,
         };
-        // As long as no key was in the body, what cannot be read is counted as of the key before it.
+        // Until a key in the body is read, a refusal counts for the source of the key before it.
         let first = known.as_ref();
         let first = first.map(|caller| self.source_of(caller, given.as_ref()));
         let first = first.unwrap_or_default();

@@ -39,7 +39,8 @@ pub fn document(method: usize, json: &[u8]) {
     if write::write(message, bytes, &mut again).is_ok() {
         let again = built(message, &again).expect("what was written is read");
         // Not a number is not equal to itself.
-        assert_eq!(format!("{again:?}"), format!("{first:?}"));
+        let has_nan = format!("{first:?}").contains("NaN");
+        assert!(has_nan || again == first, "{again:?} is not {first:?}");
     }
 }
 

@@ -69,9 +69,10 @@ fn documents_are_read() {
             r#"{"events":[{"properties":{"a":[1,null,{"b":true}],"c":1000,"d":"x","e":{}}}]}"#,
         ),
     ] {
-        let read = check(name, json)
-            .replace("1.0,", "1,")
-            .replace("1000.0", "1000");
+        // Maps have no order.
+        let read = check(name, json).replace(".0", "");
+        let read: serde_json::Value = serde_json::from_str(&read).expect(&read);
+        let expected: serde_json::Value = serde_json::from_str(expected).expect(expected);
         assert_eq!(read, expected, "{json}");
     }
 }

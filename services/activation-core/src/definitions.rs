@@ -55,12 +55,11 @@ impl Definitions {
             let places = sources.iter().enumerate();
             places.filter(|(_, source)| source.is_current)
         };
-        let templates: Vec<&api::Template> = current()
-            .filter_map(|(_, source)| match source.kind {
-                Kind::Template(template) => Some(template),
-                _ => None,
-            })
+        let mut templates: Vec<&api::Template> = current()
+            .filter_map(|(_, source)| template_of(source))
             .collect();
+        let gone = gone_templates(sources, &templates);
+        templates.extend(&gone);
         let mut all = Self {
             templates: self.templates.retained(&templates),
             journeys: names.journeys.clone(),
@@ -71,6 +70,12 @@ impl Definitions {
             let mut mistakes = Mistakes::new(place);
             all.add(source.kind, &mut mistakes);
             found.extend(mistakes.into_vec());
+        }
+        for template in gone {
+            if !all.templates.has_texts_of(template) {
+                // What this version does not understand is not there.
+                let _ = all.templates.add(template);
+            }
         }
         if found.is_empty() {
             Ok(all)
@@ -136,6 +141,26 @@ impl Definitions {
     }
 }
 
+fn template_of<'a>(source: &Source<'a>) -> Option<&'a api::Template> {
+    match source.kind {
+        Kind::Template(template) => Some(template),
+        _ => None,
+    }
+}
+
+/// The newest version of each template that was deleted: runs on older versions of a journey still
+/// send it.
+fn gone_templates<'a>(
+    sources: &[Source<'a>],
+    current: &[&'a api::Template],
+) -> Vec<&'a api::Template> {
+    let gone = sources.iter().filter(|source| !source.is_current);
+    let mut known: BTreeSet<&str> = current.iter().map(|own| own.name.as_str()).collect();
+    gone.filter_map(template_of)
+        .filter(|own| own.medium.is_some() && known.insert(&own.name))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +200,34 @@ mod tests {
             ]
         );
         assert!(mistakes[2].message.starts_with("line 2: `macro`"));
+    }
+
+    #[test]
+    fn a_template_that_was_deleted_is_sent_on_in_its_newest_version() {
+        let template = |name: &str, body: &str| Kind::Template(text_template(name, "Hello", body));
+        let kinds = [
+            template("a", "A2"),
+            template("a", "A1"),
+            template("b", "B2"),
+            template("b", "B1"),
+            template("c", "{{ c"),
+        ];
+        let mut sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
+        for source in &mut sources[1..] {
+            source.is_current = false;
+        }
+        let all = Definitions::compile(&sources, &Names::default()).expect("valid");
+        let again = all
+            .compile_next(&sources, &Names::default())
+            .expect("valid");
+        for set in [all, again] {
+            let has = |name, body| {
+                let template = text_template(name, "Hello", body);
+                set.templates().has_texts_of(&template)
+            };
+            assert!(has("a", "A2") && has("b", "B2"));
+            assert!(!has("a", "A1") && !has("b", "B1") && !set.templates().contains("c"));
+        }
     }
 
     #[test]

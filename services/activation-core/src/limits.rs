@@ -17,6 +17,9 @@ pub const STATE_BYTES: usize = 256 * 1024;
 pub const CONSENTS: usize = 200;
 /// Bytes kept of where a consent was said.
 pub const SOURCE_BYTES: usize = 100;
+/// The time for which a template that was deleted is sent on by runs that began before: longer than
+/// runs of most journeys take. What goes on after it ends `UNKNOWN_TEMPLATE`.
+pub const GONE_TEMPLATES_KEPT: Duration = Duration::from_days(400);
 /// Send times kept of one customer: the largest limit that a frequency cap may have.
 pub const SEND_TIMES: usize = 100;
 /// Activations kept of one customer: what `ListActivations` promises.

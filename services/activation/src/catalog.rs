@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use activation_core::Definitions;
 use activation_core::template::{Part, TemplateMistake, unknown_names};
+use activation_core::{Definitions, limits};
 use definitions::{Catalog, Flaw, References, Versioned};
-use kernel::Owner;
+use kernel::{Duration, Owner};
 use proto::definition::v1::definition::Kind;
 use proto::definition::v1::{Definition, DefinitionKind};
 use rpc::Violation;
@@ -28,6 +28,11 @@ impl Catalog for ActivationCatalog {
     /// Counters of what a journey asked for go when the journey does.
     fn follows(&self) -> Option<(&'static str, DefinitionKind)> {
         Some((Owner::Journey.name(), DefinitionKind::Journey))
+    }
+
+    /// Runs on older versions of a journey send templates that were deleted since.
+    fn keeps_gone_for(&self) -> Option<Duration> {
+        Some(limits::GONE_TEMPLATES_KEPT)
     }
 
     fn look_over(&self, definition: &Definition) -> Vec<Violation> {

@@ -147,8 +147,8 @@ impl Guard {
         !self.0.keyring.is_empty() || !lists.certificates.is_empty() || !lists.issuers.is_empty()
     }
 
-    /// Returns whether a key is that of a service of this installation, such as one that vouches for
-    /// what it hands on. One that is not known may have been made a moment ago, so that its look-up
+    /// Returns whether a key is that of a service of this installation, such as one that vouches
+    /// for what it hands on. One that is not known may have been made a moment ago, so that its look-up
     /// takes longer.
     pub fn is_service(&self, key: &str) -> Vouched {
         let Some(parsed) = ApiKey::parse(key) else {

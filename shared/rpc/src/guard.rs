@@ -47,8 +47,8 @@ impl GuardLayer {
         }
     }
 
-    /// Leaves the credential of a caller that is let in as a [`SentCredential`] in the extensions of
-    /// the request, for a process that hands calls on.
+    /// Leaves the credential of a caller that is let in as a [`SentCredential`] in the extensions
+    /// of the request, for a process that hands calls on.
     #[must_use]
     pub fn keeping_credentials(self) -> Self {
         Self {

@@ -93,8 +93,9 @@ impl Service {
     }
 
     /// Adds what answers the calls of the services that this process does not run. It stands behind
-    /// the guard, and before the services of the process and their audit log, which it is given. The
-    /// messages of the paths that it `hands_on` are not read here. A process has one at the most.
+    /// the guard, and before the services of the process and their audit log, which it is given.
+    /// The messages of the paths that it `hands_on` are not read here. A process has one at the
+    /// most.
     #[must_use]
     pub fn with_relay(
         mut self,

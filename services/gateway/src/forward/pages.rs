@@ -4,8 +4,8 @@
 
 use rpc::{ErrorReason, Failure, Violation};
 
-/// Bytes of a page beyond which the next service is not asked for more: with what it may answer, the
-/// page is still within what clients take, which is 4 MiB.
+/// Bytes of a page beyond which the next service is not asked for more: with what it may answer,
+/// the page is still within what clients take, which is 4 MiB.
 const PAGE_BYTES: usize = 512 * 1024;
 
 /// A page that is being filled. `H` names a service.

@@ -1,5 +1,5 @@
-//! Partitions of all services in one place: a call that names a service goes there, and any other to
-//! all of them.
+//! Partitions of all services in one place: a call that names a service goes there, and any other
+//! to all of them.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! One call, handed on: its messages go and its answers come as they are, as fast as the slower side
-//! takes them.
+//! One call, handed on: its messages go and its answers come as they are, as fast as the slower
+//! side takes them.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -74,7 +74,8 @@ impl Part {
         Status::with_error_details(status.code(), status.message(), details)
     }
 
-    /// Reads `definitions[1].segment.name` or `if_match[1]`, and puts the place in the bundle there.
+    /// Reads `definitions[1].segment.name` or `if_match[1]`, and puts the place in the bundle
+    /// there.
     fn field(&self, field: &str) -> String {
         let renamed = || {
             let (list, rest) = field.split_once('[')?;

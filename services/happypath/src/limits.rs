@@ -26,6 +26,13 @@ pub(crate) const LOOK_AHEAD_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) const JSON_BRACKETS: usize = LINE_BYTES;
 /// Rows of a Parquet file that are put together at once.
 pub(crate) const PARQUET_ROWS: usize = 256;
+/// Bytes of a page of a Parquet file, unpacked: some writers make one of all of a column of a row
+/// group, of at most 100 MB.
+pub(crate) const PARQUET_PAGE_BYTES: u64 = 128 * 1024 * 1024;
+/// Bytes of the header of such a page: it may have a smallest and a greatest value in it.
+pub(crate) const PARQUET_HEADER_BYTES: usize = 16 * 1024;
+/// Structures of such a header, one in another: the format has three.
+pub(crate) const PARQUET_HEADER_DEPTH: usize = 16;
 /// Levels of columns of a Parquet file, one in another: more than properties may have.
 pub(crate) const PARQUET_DEPTH: usize = 64;
 /// Bytes of the events of one message of an import, but for its last event: a message may have four

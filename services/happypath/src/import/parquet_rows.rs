@@ -5,13 +5,16 @@
 
 mod kind;
 mod leaf;
+mod pages;
 mod tree;
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
@@ -24,11 +27,13 @@ use super::file::ImportFile;
 use super::line::{Fingerprint, Line};
 use super::mapping::{Mapping, Role};
 use super::role::Use;
-use crate::limits::{LINE_BYTES, PARQUET_ROWS};
+use crate::limits::{LINE_BYTES, PARQUET_PAGE_BYTES, PARQUET_ROWS};
 
 /// Reads events from rows.
 pub(super) struct ParquetRows {
-    file: SerializedFileReader<std::fs::File>,
+    file: SerializedFileReader<File>,
+    /// The same file, for a look at the sizes of its pages.
+    bytes: File,
     columns: Vec<Node>,
     roles: Vec<Role>,
     event_name: Option<String>,
@@ -60,6 +65,7 @@ impl ParquetRows {
     pub(super) fn open(file: &ImportFile, mapping: &Mapping) -> Result<Self, Vec<BadLine>> {
         let damaged = |told: String| vec![BadLine::last(1, damaged(&told))];
         let bytes = file.file().map_err(|error| damaged(error.to_string()))?;
+        let again = file.file().map_err(|error| damaged(error.to_string()))?;
         let opened = || SerializedFileReader::new(bytes).map_err(|error| error.to_string());
         let reader = guarded(opened).map_err(damaged)?;
         if has_no_place(reader.metadata()) {
@@ -84,6 +90,7 @@ impl ParquetRows {
             roles,
             event_name: mapping.event_name.clone(),
             file: reader,
+            bytes: again,
             group: 0,
             leaves: Vec::new(),
             loaded: 0,
@@ -116,17 +123,20 @@ impl ParquetRows {
             if self.group == self.file.num_row_groups() {
                 return Ok(false);
             }
-            self.open_group().map_err(|error| error.to_string())?;
+            self.open_group()?;
             self.group += 1;
         }
     }
 
-    fn open_group(&mut self) -> parquet::errors::Result<()> {
-        let group = self.file.get_row_group(self.group)?;
+    fn open_group(&mut self) -> Result<(), String> {
+        let told = |error: ParquetError| error.to_string();
+        let group = self.file.get_row_group(self.group).map_err(told)?;
         let metadata = group.metadata();
         self.leaves.clear();
         for place in 0..group.num_columns() {
-            let reader = group.get_column_reader(place)?;
+            let (start, length) = metadata.column(place).byte_range();
+            pages::check(&self.bytes, start, length, PARQUET_PAGE_BYTES)?;
+            let reader = group.get_column_reader(place).map_err(told)?;
             self.leaves
                 .push(Leaf::new(metadata.column(place).column_descr(), reader));
         }

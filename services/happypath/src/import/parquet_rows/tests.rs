@@ -324,6 +324,21 @@ fn rows_of_equal_values_have_one_digest_whatever_group_and_codec() {
 }
 
 #[test]
+fn a_page_that_is_too_large_is_not_unpacked() {
+    let schema = format!("message m {{ {WHO} }}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.parquet");
+    write(&path, &schema, &who(700), 1, Compression::SNAPPY);
+    let file = File::open(&path).expect("a file");
+    let reader = SerializedFileReader::new(File::open(&path).expect("a file")).expect("a file");
+    let (start, length) = reader.metadata().row_group(0).column(0).byte_range();
+    // A dictionary of 700 values of eight bytes.
+    assert_eq!(pages::check(&file, start, length, 5_600), Ok(()));
+    let refused = pages::check(&file, start, length, 5_599).expect_err("refused");
+    assert!(refused.contains("a page of 5600 bytes"), "{refused}");
+}
+
+#[test]
 fn a_damaged_file_ends_with_a_reason_and_no_panic() {
     let schema = format!(
         "message m {{ {WHO} optional group tags (LIST) {{ repeated group list {{

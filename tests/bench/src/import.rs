@@ -23,8 +23,8 @@ use crate::result::Measured;
 const CUSTOMERS: u32 = 10_000;
 /// Events in one message of the ceiling, as many as an import has.
 const BATCH: usize = 500;
-/// The part of the ceiling that an import reaches at the least, on embedded stores: the command line
-/// takes a part of the two cores.
+/// The part of the ceiling that an import reaches at the least, on embedded stores: the command
+/// line takes a part of the two cores.
 const BOUND: f64 = 0.5;
 
 /// The size of the file.

@@ -22,7 +22,7 @@ use crate::result::Measured;
 /// Customers of the events.
 const CUSTOMERS: u32 = 10_000;
 /// Events in one message of the ceiling, as many as an import has.
-const BATCH: usize = 500;
+const BATCH: usize = 1_000;
 /// The part of the ceiling that an import reaches at the least, on embedded stores: the command
 /// line takes a part of the two cores.
 const BOUND: f64 = 0.5;

@@ -207,7 +207,8 @@ impl DeadLetters {
                 Replayed::Refused(fault) => {
                     use dead_letter::Column as C;
                     let count = Expr::col(C::ReplayCount).add(1);
-                    let (field, text) = (row::clean(&fault.field), row::clean(&fault.description));
+                    let field = row::clean(fault.field.clone());
+                    let text = row::clean(fault.description.clone());
                     let noted = dead_letter::Entity::update_many()
                         .col_expr(C::Reason, fault.reason.code().into())
                         .col_expr(C::Field, field.into())

@@ -93,7 +93,7 @@ impl IntakeRpc {
     async fn replay(
         &self,
         request: &ReplayDeadLettersRequest,
-        sender: Sender,
+        sender: &Sender,
     ) -> Result<ReplayDeadLettersResponse, Status> {
         let letters = match &request.which {
             Some(Which::Ids(ids)) => {
@@ -223,7 +223,7 @@ impl IntakeService for IntakeRpc {
         let request = request.into_inner();
         validate(&request)?;
         let method = format!("{SERVICE}/ReplayDeadLetters");
-        let (id, work) = (&request.request_id, || self.replay(&request, sender));
+        let (id, work) = (&request.request_id, || self.replay(&request, &sender));
         let answer = self.idempotency.run(&method, id, &request, work).await?;
         Ok(Response::new(answer))
     }

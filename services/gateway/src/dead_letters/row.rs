@@ -57,7 +57,7 @@ impl std::fmt::Debug for StoredLetter {
 ///
 /// The id is made of the time and the digest, so that nothing is drawn.
 pub(super) fn of(source: &str, letter: Letter, now: Timestamp) -> dead_letter::ActiveModel {
-    let payload = clean(&letter.payload);
+    let payload = clean(letter.payload);
     let digest = Sha256::new()
         .chain_update(source)
         .chain_update([0])
@@ -72,10 +72,10 @@ pub(super) fn of(source: &str, letter: Letter, now: Timestamp) -> dead_letter::A
         id: Set(Builder::from_unix_timestamp_millis(millis(now.as_millis()), &random).into_uuid()),
         digest: Set(digest.to_vec()),
         source: Set(source.to_owned()),
-        path: Set(clean(&letter.path)),
+        path: Set(clean(letter.path)),
         reason: Set(letter.fault.reason.code().to_owned()),
-        field: Set(clean(&letter.fault.field)),
-        description: Set(clean(&letter.fault.description)),
+        field: Set(clean(letter.fault.field)),
+        description: Set(clean(letter.fault.description)),
         payload: Set(payload),
         is_cut: Set(letter.is_cut),
         receive_time: Set(now.as_millis()),
@@ -95,8 +95,11 @@ fn millis(time_ms: i64) -> u64 {
 }
 
 /// Replaces what PostgreSQL cannot store in a text.
-pub(super) fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+pub(super) fn clean(text: String) -> String {
+    match text.contains('\0') {
+        true => text.replace('\0', "\u{fffd}"),
+        false => text,
+    }
 }
 
 impl From<dead_letter::Model> for StoredLetter {

@@ -179,7 +179,7 @@ impl Replays {
         dead_letters: &DeadLetters,
         letters: Vec<StoredLetter>,
         payloads: &HashMap<String, String>,
-        sender: Sender,
+        sender: &Sender,
     ) -> Result<Answer, Status> {
         let (events, mut ends) = self.read(letters, payloads);
         let mut answer = Answer {
@@ -190,7 +190,7 @@ impl Replays {
         let mut events = events.into_iter().peekable();
         while events.peek().is_some() && failure.is_none() {
             let some: Vec<(StoredLetter, Event)> = events.by_ref().take(REPLAYED_AT_ONCE).collect();
-            match self.send(some, &sender).await {
+            match self.send(some, sender).await {
                 Ok((some, position)) => {
                     ends.extend(some);
                     if !position.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use proto::gateway::v1::{ReplayDeadLettersRequest, replay_dead_letters_request as replay};
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ pub(super) async fn replay(args: ReplayArgs) -> Result<(), Failure> {
 }
 
 /// Reads a mended event.
-fn read_payload(file: &PathBuf) -> Result<String, Failure> {
+fn read_payload(file: &Path) -> Result<String, Failure> {
     let shown = file.display();
     let unreadable =
         |error: std::io::Error| Failure::mistake(format!("{shown} cannot be read ({error})"));

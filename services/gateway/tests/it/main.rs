@@ -8,5 +8,6 @@ mod played;
 mod process;
 mod refusals;
 mod replicas;
+mod schema;
 mod senders;
 mod web;

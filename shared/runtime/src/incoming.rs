@@ -110,7 +110,7 @@ async fn agree_with_all(
 impl Opening {
     fn new() -> Self {
         Self {
-            late: Box::pin(tokio::time::sleep(limits::HEAD_TIME)),
+            late: Box::pin(tokio::time::sleep(limits::OPENING_TIME)),
             seen: 0,
         }
     }

@@ -22,10 +22,12 @@ pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 pub const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// Streams of one connection: a misbehaving client cannot take all memory.
 pub const STREAMS_PER_CONNECTION: u32 = 1_024;
-/// The time that the first bytes of a connection may take, and the head of each request over
-/// HTTP/1.1, the wait for it included: clients that keep connections send well within it, and what
-/// only holds one is gone after it.
-pub const HEAD_TIME: Duration = Duration::from_secs(30);
+/// The time that the first bytes of a connection may take: clients that connect have something to
+/// say.
+pub const OPENING_TIME: Duration = Duration::from_secs(30);
+/// The time that the head of each request over HTTP/1.1 may take, the wait for it included:
+/// balancers keep connections without requests for a minute, and must not find them closed.
+pub const HEAD_TIME: Duration = Duration::from_secs(75);
 /// Bytes of the head of a request over HTTP/1.1: the longest key or token and the longest path
 /// leave most of it.
 pub const HTTP1_HEAD_BYTES: usize = 64 * 1024;

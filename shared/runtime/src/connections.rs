@@ -3,6 +3,8 @@
 //! The version is told by the first bytes, or agreed on with TLS. Senders that are slow hold their
 //! own connection and nobody else's, and lose it.
 
+mod unread;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -20,6 +22,7 @@ use tokio::sync::watch;
 use tonic::body::Body;
 use tower::ServiceExt as _;
 
+use self::unread::{Unread, watched};
 use crate::calls::Calls;
 use crate::incoming::Connection;
 use crate::limits;
@@ -85,9 +88,9 @@ async fn serve_one(
 ) {
     let peer = connection.peer().clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let (mut request, unread) = watched(request);
         request.extensions_mut().insert(peer.clone());
-        answer(calls.clone(), request)
+        answer(calls.clone(), request, unread)
     });
     let mut served = pin!(builder.serve_connection(TokioIo::new(connection), service));
     // Clients connect again with the certificates that there are by then, and look for replicas:
@@ -109,8 +112,14 @@ async fn serve_one(
     }
 }
 
-async fn answer(calls: Calls, request: Request<Body>) -> Result<Response<Body>, Infallible> {
-    calls.oneshot(request).await
+async fn answer(
+    calls: Calls,
+    request: Request<Body>,
+    unread: Unread,
+) -> Result<Response<Body>, Infallible> {
+    let mut response = calls.oneshot(request).await?;
+    unread.tell(&mut response);
+    Ok(response)
 }
 
 /// The age at which a connection ends in order. Those that were opened together do not end so.

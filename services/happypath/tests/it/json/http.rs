@@ -53,11 +53,10 @@ pub(crate) async fn send_within(
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
-    stream.write_all(head.as_bytes()).await.expect("sent");
-    // A server that refuses by the head does not read on.
-    let _ = stream.write_all(body).await;
+    // In one piece: a server that refuses by the head does not read on, and ends the connection.
+    let _ = stream.write_all(&[head.as_bytes(), body].concat()).await;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.expect("answered");
+    let _ = stream.read_to_end(&mut answer).await;
     parse(&answer)
 }
 

@@ -148,8 +148,8 @@ impl Guard {
     }
 
     /// Returns whether a key is that of a service of this installation, such as one that vouches
-    /// for what it hands on. One that is not known may have been made a moment ago, so that its look-up
-    /// takes longer.
+    /// for what it hands on. One that is not known may have been made a moment ago, so that its
+    /// look-up takes longer.
     pub fn is_service(&self, key: &str) -> Vouched {
         let Some(parsed) = ApiKey::parse(key) else {
             return Vouched::Done(false);

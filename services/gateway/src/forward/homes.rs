@@ -73,7 +73,7 @@ impl Home {
 }
 
 impl Home {
-    /// What a service said, or that it does not answer.
+    /// Returns the words of a service, or the failure of one that does not answer.
     pub(super) fn said<T>(self, answer: Result<tonic::Response<T>, Status>) -> Result<T, Status> {
         match (answer, self) {
             (Ok(answer), _) => Ok(answer.into_inner()),

@@ -24,7 +24,7 @@ pub(super) struct Ask<H> {
     pub(super) home: H,
     /// The token of its own list.
     pub(super) token: String,
-    /// How many items are wanted.
+    /// The number of items that are wanted.
     pub(super) size: u32,
 }
 

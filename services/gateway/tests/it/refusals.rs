@@ -1,4 +1,4 @@
-//! What the gateway refuses itself, before anything reaches a service.
+//! Calls that the gateway refuses itself, before anything reaches a service.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use kernel::limits::EVENT_BYTES;
 use kernel::{StableHash, Timestamp};
@@ -87,10 +88,14 @@ impl<'t> Draft<'t> {
         let mut other_identifiers = Vec::new();
         for (namespace, value) in self.identifiers {
             let (namespace, value) = (namespace.to_owned(), value.into_owned());
-            if identifiers.contains_key(&namespace) {
-                other_identifiers.push(v1::Identifier { namespace, value });
-            } else {
-                identifiers.insert(namespace, value);
+            match identifiers.entry(namespace) {
+                Entry::Vacant(free) => {
+                    free.insert(value);
+                }
+                Entry::Occupied(taken) => {
+                    let namespace = taken.key().clone();
+                    other_identifiers.push(v1::Identifier { namespace, value });
+                }
             }
         }
         let groups = self.groups.into_iter().take(IDENTIFIERS_PER_EVENT);

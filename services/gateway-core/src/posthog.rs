@@ -77,7 +77,7 @@ pub(crate) fn read<'t>(event: &'t str, facts: &Facts<'t>) -> Result<v1::Event, R
     identify(&mut draft, &name, &fields, &properties, &options, facts)?;
     draft.traits = traits(&fields, &properties)?;
     if let Some(traits) = draft.traits.clone() {
-        add_identifiers(&mut draft, &traits, facts);
+        add_identifiers(&mut draft, traits, facts);
     }
     groups(&mut draft, &properties);
     draft.properties = kept(&fields, &properties);
@@ -186,7 +186,7 @@ fn traits<'t>(fields: &Fields<'t>, properties: &Fields<'t>) -> Result<Option<Cow
     Ok(Some(json::object(set.into_iter().chain(removed)).into()))
 }
 
-fn add_identifiers<'t>(draft: &mut Draft<'t>, traits: &Cow<'t, str>, facts: &Facts<'t>) {
+fn add_identifiers<'t>(draft: &mut Draft<'t>, traits: Cow<'t, str>, facts: &Facts<'t>) {
     if facts.rules.identifier_traits.is_empty() {
         return;
     }
@@ -196,7 +196,7 @@ fn add_identifiers<'t>(draft: &mut Draft<'t>, traits: &Cow<'t, str>, facts: &Fac
             draft.identify_by_traits(facts.rules, &fields);
         }
         Cow::Owned(json) => {
-            let fields = Fields::read(json).unwrap_or_default();
+            let fields = Fields::read(&json).unwrap_or_default();
             for (key, namespace) in &facts.rules.identifier_traits {
                 if let Some(value) = fields.get(key).and_then(json::id) {
                     // One that cannot be an identifier is only a trait.

@@ -12,10 +12,10 @@ mod csv_scan;
 mod encoding;
 mod fault_groups;
 mod file;
-#[cfg(feature = "fuzz")]
-pub(crate) mod fuzz;
 mod foreign;
 mod form;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod json_lines;
 mod json_scan;
 mod json_texts;

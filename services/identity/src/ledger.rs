@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(slot.batches().orphans(), [id]);
         assert_eq!(slot.batches().of_others(call), [id]);
         slot.batches().arrived(id, kernel::Timestamp::MIN);
-        assert_eq!(slot.batches().orphans(), [Uuid::nil(); 0]);
+        assert!(slot.batches().orphans().is_empty());
         drop(slot);
         assert!(ledgers.make_room().is_err());
         let slot = ledgers.find("a").expect("it is there");

@@ -158,7 +158,7 @@ impl Incoming {
             1 => {
                 bytes = inflate_whole(&bytes, JSON_BYTES)
                     .ok_or_else(not_gzip)?
-                    .into()
+                    .into();
             }
             _ => {
                 let message = "an envelope of a request has the flag 0, or 1 where it is gzip";

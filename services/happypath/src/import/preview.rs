@@ -81,7 +81,7 @@ impl Preview {
                 Piece::Bad(bad) => reading.bad(&bad),
                 Piece::Batch(batch) => {
                     for line in batch.lines {
-                        reading.line(line)?;
+                        reading.line(&line)?;
                     }
                 }
             }
@@ -131,8 +131,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn line(&mut self, line: Line) -> Result<(), Failure> {
-        if let Some(bad) = fault(&line) {
+    fn line(&mut self, line: &Line) -> Result<(), Failure> {
+        if let Some(bad) = fault(line) {
             self.bad(&bad);
             return Ok(());
         }

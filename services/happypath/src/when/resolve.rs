@@ -85,7 +85,7 @@ fn by_letters(time: DateTime, letters: &str, zone: &Zone) -> Result<Timestamp, S
     };
     let rules = zone.rules().ok_or_else(unknown)?;
     let found = rules.to_ambiguous_timestamp(time);
-    let candidates = [found.clone().earlier(), found.later()];
+    let candidates = [found.earlier(), found.later()];
     let candidates = candidates.into_iter().flatten();
     let mut candidates =
         candidates.filter(|instant| rules.to_offset_info(*instant).abbreviation() == letters);

@@ -95,7 +95,7 @@ async fn bring(intake: &Intake, overdue: Vec<Uuid>) {
         let deadline = Some(Instant::now() + APPEND_PATIENCE);
         match intake.bring_batch(id, deadline).await {
             Ok(()) => {
-                tracing::info!(batch_id = %id, "an imported batch was brought to its streams")
+                tracing::info!(batch_id = %id, "an imported batch was brought to its streams");
             }
             Err(error) => warn("an imported batch did not come to its streams", &error),
         }

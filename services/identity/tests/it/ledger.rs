@@ -261,7 +261,7 @@ async fn an_event_is_known_for_thirty_days_and_its_batch_is_removed_then() {
     let after = |hours: i64| {
         world
             .clock
-            .advance_to(start + Duration::from_millis(hours * 3_600_000))
+            .advance_to(start + Duration::from_millis(hours * 3_600_000));
     };
     after(29 * 24);
     keeper.tick().await;

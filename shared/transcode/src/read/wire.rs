@@ -91,8 +91,8 @@ impl Output {
     /// room already; longer ones move.
     pub(crate) fn close(&mut self, start: usize) {
         let length = self.0.len() - start;
-        if length < 0x80 {
-            self.0[start - 1] = (length & 0x7f) as u8;
+        if let Ok(short @ 0..0x80) = u8::try_from(length) {
+            self.0[start - 1] = short;
             return;
         }
         let mut varint = Vec::with_capacity(5);

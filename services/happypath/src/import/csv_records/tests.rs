@@ -141,7 +141,7 @@ fn records_that_are_too_long_are_left_out_alone() {
         let found = read(text.as_bytes(), b',', None, 1 << 16);
         let bad = found.iter().find_map(|it| it.as_ref().err());
         let good = found.iter().filter_map(|it| it.as_ref().ok());
-        let last = good.clone().last().map_or(0, |(line, _)| *line);
+        let last = good.clone().next_back().map_or(0, |(line, _)| *line);
         let bad = bad.map_or(String::new(), |(line, _)| format!("!{line} "));
         assert_eq!(format!("{} {bad}{last}", good.count()), expected);
     }

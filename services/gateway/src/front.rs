@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::ORIGIN;
@@ -20,13 +21,16 @@ pub(crate) struct Front {
     tracking: Tracking,
     json: Transcode<Calls>,
     pages: WebPages,
+    /// The hold on the calls of the process for those who have none of their own.
+    _calls: Arc<Calls>,
 }
 
 impl Front {
     /// Gives each request to the way in that its path is of.
-    pub(crate) fn new(tracking: Tracking, entrance: Entrance) -> Self {
+    pub(crate) fn new(tracking: Tracking, entrance: Entrance, calls: Arc<Calls>) -> Self {
         Self {
             tracking,
+            _calls: calls,
             json: TranscodeLayer::new(entrance.memory).layer(entrance.calls),
             pages: entrance.pages,
         }

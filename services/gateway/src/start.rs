@@ -63,7 +63,8 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
             }
         })
         .with_front(move |entrance| {
-            replays.connect(entrance.calls.clone());
+            let calls = Arc::new(entrance.calls.clone());
+            replays.connect(&calls);
             let tracking = Tracking::new(TrackingParts {
                 entrance: entrance.clone(),
                 is_secure,
@@ -72,6 +73,6 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
                 dead_letters,
                 statistics,
             });
-            Calls::new(Front::new(tracking, entrance))
+            Calls::new(Front::new(tracking, entrance, calls))
         }))
 }

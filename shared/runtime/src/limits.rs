@@ -57,6 +57,11 @@ pub const HELD_SPANS: usize = 4_096;
 pub const HELD_BYTES: usize = 4 * 1024 * 1024;
 /// Spans of one part: a call that goes on for hours leaves room for others.
 pub const PART_SPANS: usize = 256;
+/// Bytes of a body over HTTP/1.1 that are read and forgotten where it was answered before its end:
+/// what a client that sends in one go has under way.
+pub const UNREAD_BYTES: usize = 1024 * 1024;
+/// The time for that.
+pub const UNREAD_TIME: Duration = Duration::from_secs(1);
 /// Readers of metrics at once: one Prometheus, its spare, and a person.
 pub const METRICS_CONNECTIONS: usize = 16;
 /// The time that a reader of metrics may take to ask.

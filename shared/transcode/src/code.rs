@@ -23,36 +23,13 @@ pub(crate) fn http_status(code: Code) -> StatusCode {
     StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The name of a code in `google.rpc.Code`.
-pub(crate) const fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
 /// The name of a code in Connect, which spells one otherwise.
 ///
 /// <https://connectrpc.com/docs/protocol#error-codes>
 pub(crate) fn connect_name(code: Code) -> String {
     match code {
         Code::Cancelled => "canceled".to_owned(),
-        code => name(code).to_ascii_lowercase(),
+        code => rpc::code_name(code).to_ascii_lowercase(),
     }
 }
 
@@ -64,7 +41,6 @@ mod tests {
     fn codes_have_their_names() {
         assert_eq!(connect_name(Code::Cancelled), "canceled");
         assert_eq!(connect_name(Code::InvalidArgument), "invalid_argument");
-        assert_eq!(name(Code::DataLoss), "DATA_LOSS");
         assert_eq!(http_status(Code::Cancelled).as_u16(), 499);
         assert_eq!(http_status(Code::Aborted), StatusCode::CONFLICT);
     }

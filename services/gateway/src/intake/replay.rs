@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use access::Peer;
 use gateway_core::{Dialect, Fault, Reason, Route, SourceRules, fault_of, reread};
@@ -62,8 +62,9 @@ pub(crate) fn read_kept(kept: KeptEvent<'_>, rules: &SourceRules) -> Result<Opti
 pub(crate) struct Replays {
     sources: watch::Receiver<Arc<Sources>>,
     read: ReadEvent,
-    /// The calls of the process, which are there once it listens.
-    calls: OnceLock<Calls>,
+    /// The calls of the process, which are there while it listens. Replays are among them, so that a
+    /// hold on them would be one of the process on itself.
+    calls: OnceLock<Weak<Calls>>,
 }
 
 /// The credential of whoever asks, with which events are sent.
@@ -163,9 +164,9 @@ impl Replays {
     }
 
     /// Sends with these calls from now on. Once only.
-    pub(crate) fn connect(&self, calls: Calls) {
+    pub(crate) fn connect(&self, calls: &Arc<Calls>) {
         // Others would be those of the same process.
-        let _ = self.calls.set(calls);
+        let _ = self.calls.set(Arc::downgrade(calls));
     }
 
     /// Sends dead letters once more, and settles each: what was taken is removed, and the others
@@ -253,8 +254,9 @@ impl Replays {
         some: Vec<(StoredLetter, Event)>,
         sender: &Sender,
     ) -> Result<(Ends, String), Status> {
-        let calls = self.calls.get().cloned();
-        let calls = calls.ok_or_else(|| Failure::internal("the process does not listen yet"))?;
+        let calls = self.calls.get().and_then(Weak::upgrade);
+        let calls = calls.ok_or_else(|| Failure::internal("the process does not listen"))?;
+        let calls = Calls::clone(&calls);
         let (letters, events): (Vec<StoredLetter>, Vec<Event>) = some.into_iter().unzip();
         let client = IdentityServiceClient::new(calls).max_decoding_message_size(MESSAGE_BYTES);
         let (rejected, position) = sender.ingest(client, events).await?;

@@ -5,12 +5,15 @@ use gateway_core::limits::REQUEST_BYTES;
 use gateway_core::{Call, Circumstances, Denial, Dialect, Fault, Readable, Reason, fault_of};
 use http::HeaderValue;
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use kernel::limits::{EVENTS_PER_REQUEST, MESSAGE_BYTES};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, Lane, RejectedEvent};
 use runtime::Calls;
+use tonic::client::Grpc;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
 use super::Refused;
@@ -20,10 +23,21 @@ use crate::limits::SEND_TIME;
 /// The header of a trace (W3C Trace Context).
 const TRACE: &str = "traceparent";
 
+/// The path of the call that takes events.
+const INGEST: &str = "/happypath.identity.v1.IdentityService/Ingest";
+
+/// The part of an `IngestResponse` that senders are told of. What it says of each event that was
+/// taken is most of it, and is passed over.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Refusals {
+    #[prost(message, repeated, tag = "3")]
+    rejected: Vec<RejectedEvent>,
+}
+
 /// Sends events. One for each call.
 #[derive(Debug)]
 pub(super) struct Sender {
-    client: IdentityServiceClient<Calls>,
+    calls: Calls,
     /// Headers of its requests.
     headers: Vec<(&'static str, HeaderValue)>,
     peer: Option<Peer>,
@@ -49,9 +63,8 @@ impl Sender {
     ) -> Self {
         let key = key.map(|key| ("authorization", key.header().clone()));
         let trace = head.headers.get(TRACE).map(|it| (TRACE, it.clone()));
-        let client = IdentityServiceClient::new(calls.clone());
         Self {
-            client: client.max_decoding_message_size(MESSAGE_BYTES),
+            calls: calls.clone(),
             headers: key.into_iter().chain(trace).collect(),
             peer: head.extensions.get::<Peer>().cloned(),
             lane: if is_bulk { Lane::Bulk } else { Lane::Live },
@@ -113,7 +126,11 @@ impl Sender {
             events,
             lane: self.lane.into(),
         });
-        let answer = self.client.clone().ingest(request).await?;
+        let mut client = Grpc::new(self.calls.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let Ok(()) = client.ready().await;
+        let codec: ProstCodec<IngestRequest, Refusals> = ProstCodec::default();
+        let path = PathAndQuery::from_static(INGEST);
+        let answer = client.unary(request, path, codec).await?;
         Ok(answer.into_inner().rejected)
     }
 
@@ -126,7 +143,9 @@ impl Sender {
             ..IngestStreamRequest::default()
         };
         let request = self.request(futures::stream::once(std::future::ready(batch)));
-        let answer = self.client.clone().ingest_stream(request).await?;
+        let client = IdentityServiceClient::new(self.calls.clone());
+        let mut client = client.max_decoding_message_size(MESSAGE_BYTES);
+        let answer = client.ingest_stream(request).await?;
         let Some(answer) = answer.into_inner().message().await? else {
             return Err(Status::unavailable("a batch has no answer"));
         };
@@ -194,5 +213,30 @@ fn of_status(status: &Status) -> Refused {
     Refused {
         seconds: delay.map(|delay| delay.as_secs() + u64::from(delay.subsec_nanos() > 0)),
         ..Refused::new(reason, denial, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+    use proto::identity::v1::{IngestResponse, ResolvedEvent};
+
+    use super::*;
+
+    #[test]
+    fn refusals_are_read_out_of_an_answer() {
+        let rejected = vec![RejectedEvent {
+            index: 1,
+            field: "name".to_owned(),
+            description: "is empty".to_owned(),
+        }];
+        let answer = IngestResponse {
+            results: vec![ResolvedEvent::default(); 3],
+            position: "p".to_owned(),
+            rejected: rejected.clone(),
+            ..IngestResponse::default()
+        };
+        let read = Refusals::decode(answer.encode_to_vec().as_slice());
+        assert_eq!(read, Ok(Refusals { rejected }));
     }
 }

@@ -166,8 +166,7 @@ impl Builder {
                 self.refuse(
                     cell.path,
                     format!(
-                        "is the number {json}, and nobody can tell whether {} is another customer: write it as a text, or say with --type {}=integer or =text what it is",
-                        json.split(['.', 'e', 'E']).next().unwrap_or(json),
+                        "is the number {json}, which may stand for a whole one that names somebody else: write it as a text, or say with --type {}=integer or =text what it is",
                         cell.path
                     ),
                 );

@@ -1,7 +1,9 @@
 //! Tells a client of HTTP/1.1 that its connection ends, where its body was not read to the end.
 //!
 //! Such a connection has to be closed, since the next request would begin in the middle of the
-//! body. A client that is not told sends its next request into the end, and loses it.
+//! body. A client that is not told sends its next request into the end, and loses it. One that is
+//! still sending would find its connection cut off before it reads the answer, so that the rest of
+//! the body is read for a while, and forgotten.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,8 +14,12 @@ use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::runtime::Handle;
 use tonic::body::Body;
+
+use crate::limits::{UNREAD_BYTES, UNREAD_TIME};
 
 /// Remembers whether the body of a request was read to its end.
 #[derive(Debug)]
@@ -23,7 +29,8 @@ pub(super) struct Unread {
 }
 
 struct Watched {
-    body: Incoming,
+    /// Absent once it is dropped.
+    body: Option<Incoming>,
     is_read: Arc<AtomicBool>,
 }
 
@@ -38,7 +45,10 @@ pub(super) fn watched(request: Request<Incoming>) -> (Request<Body>, Unread) {
         is_read: Some(Arc::clone(&is_read)),
     };
     (
-        request.map(|body| Body::new(Watched { body, is_read })),
+        request.map(|body| {
+            let body = Some(body);
+            Body::new(Watched { body, is_read })
+        }),
         unread,
     )
 }
@@ -62,18 +72,50 @@ impl HttpBody for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(&mut *body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None)) || body.is_end_stream() {
             self.is_read.store(true, Ordering::Relaxed);
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let hint = self.body.as_ref().map(HttpBody::size_hint);
+        hint.unwrap_or_default()
     }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let unread = self
+            .body
+            .take()
+            .filter(|_| !self.is_read.load(Ordering::Relaxed));
+        // Where the process ends, nobody reads on.
+        if let (Some(body), Ok(runtime)) = (unread, Handle::try_current()) {
+            runtime.spawn(forget(body));
+        }
+    }
+}
+
+/// Reads the rest of a body and forgets it, unless that is much or takes long.
+async fn forget(mut body: Incoming) {
+    let rest = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > UNREAD_BYTES {
+                return;
+            }
+        }
+    };
+    // One that takes longer is cut off.
+    let _ = tokio::time::timeout(UNREAD_TIME, rest).await;
 }

@@ -111,7 +111,7 @@ fn told(status: &Status, http: StatusCode) -> Value {
         "error": {
             "code": http.as_u16(),
             "message": status.message(),
-            "status": code::name(status.code()),
+            "status": rpc::code_name(status.code()),
             "details": details::for_rest(status),
         }
     })

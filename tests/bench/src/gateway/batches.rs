@@ -23,8 +23,9 @@ pub(super) const EVENTS: u32 = 20_000;
 const BATCH: u32 = 100;
 /// Customers of these events.
 const CUSTOMERS: u32 = 2_000;
-/// Connections that send batches at once: as many as messages that the stream has in flight.
-const CONNECTIONS: usize = 8;
+/// Connections that send batches at once, each one at a time, as SDKs do: half as many as messages
+/// of a stream are under way at once.
+const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 5;
 /// The most processor time of the gateway, as a multiple of that of the handler.
 const BOUND: f64 = 2.0;

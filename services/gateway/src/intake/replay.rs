@@ -62,8 +62,8 @@ pub(crate) fn read_kept(kept: KeptEvent<'_>, rules: &SourceRules) -> Result<Opti
 pub(crate) struct Replays {
     sources: watch::Receiver<Arc<Sources>>,
     read: ReadEvent,
-    /// The calls of the process, which are there while it listens. Replays are among them, so that a
-    /// hold on them would be one of the process on itself.
+    /// The calls of the process, which are there while it listens. Replays are among them, so that
+    /// a hold on them would be one of the process on itself.
     calls: OnceLock<Weak<Calls>>,
 }
 

@@ -92,7 +92,8 @@ fn is_elsewhere(connection: &Connection, kind: DefinitionKind, failure: &Failure
         && failure.is_not_served()
 }
 
-async fn list(
+/// Lists all definitions of a kind.
+pub(super) async fn list(
     connection: &Connection,
     kind: DefinitionKind,
 ) -> Result<Vec<StoredDefinition>, Failure> {

@@ -7,6 +7,7 @@ mod audit;
 mod consents;
 mod contracts;
 mod dead_letters;
+mod delete;
 mod doctor;
 mod imports;
 mod installations;

@@ -73,7 +73,7 @@ impl Definitions {
         }
         for template in gone {
             if !all.templates.has_texts_of(template) {
-                // What this version does not understand is not there.
+                // One that this version does not understand is left out.
                 let _ = all.templates.add(template);
             }
         }

@@ -30,6 +30,7 @@ use self::key::Credential;
 use self::send::{Sender, Sent};
 use crate::Sources;
 use crate::dead_letters::DeadLetters;
+use crate::limits::{DRAIN_TIME, DRAINED_BYTES};
 use crate::statistics::Statistics;
 
 /// The source of callers whose key names none.
@@ -130,7 +131,8 @@ impl Tracking {
         };
         if !body.is_end_stream() {
             // The answer goes out at once, and the rest comes in meanwhile.
-            tokio::spawn(Operation::carry(body::drain(body)));
+            let forgotten = runtime::forget_body(body, DRAINED_BYTES, DRAIN_TIME);
+            tokio::spawn(Operation::carry(forgotten));
         }
         cors.around(response)
     }

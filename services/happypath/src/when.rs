@@ -42,6 +42,16 @@ pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
     read_time(text, &TimeRules::default()).ok()
 }
 
+/// Reads an instant for a flag, as [`parse_time`] does.
+///
+/// # Errors
+/// An example of what would be one.
+pub(crate) fn time_of_flag(text: &str) -> Result<Timestamp, String> {
+    parse_time(text).ok_or_else(|| {
+        "expected a time such as 2017-01-01T06:00:00Z, or a date such as 2017-01-01".to_owned()
+    })
+}
+
 /// Reads an instant by rules.
 ///
 /// # Errors

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tonic::body::Body;
 use tower::ServiceExt as _;
 
+pub use self::unread::forget;
 use self::unread::{Unread, watched};
 use crate::calls::Calls;
 use crate::incoming::Connection;

@@ -41,6 +41,7 @@ pub use config::{
     Durability, EffectiveValue, Environment, Fault, HotStoreAddress, LogFormat, Origin,
     PeerAddresses, SETTINGS, Setting, WebOrigins, mask_secrets,
 };
+pub use connections::forget as forget_body;
 pub use context::{Context, check_empty, open_journaled_stores, open_record};
 pub use credentials::Credentials;
 pub use customer::CustomerReads;

@@ -15,7 +15,7 @@ use rpc::{Charge, Failure, Memory, Partial};
 use tonic::body::Body;
 
 use super::Refused;
-use crate::limits::{BODY_COST, BODY_TIME, DRAIN_TIME, DRAINED_BYTES};
+use crate::limits::{BODY_COST, BODY_TIME};
 
 /// The first bytes of gzip (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -116,22 +116,6 @@ async fn arrive(
         }
         bytes.extend_from_slice(&data);
     }
-}
-
-/// Reads on, and forgets: a client that is still sending would find its connection cut off, and
-/// never read the answer. It ends where that takes long.
-pub(super) async fn drain(mut body: Body) {
-    let rest = async {
-        let mut bytes = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            bytes += frame.data_ref().map_or(0, Bytes::len);
-            if bytes > DRAINED_BYTES {
-                return;
-            }
-        }
-    };
-    // One that takes longer is cut off.
-    let _ = tokio::time::timeout(DRAIN_TIME, rest).await;
 }
 
 /// The compression that headers tell; `None` where they tell none, or gzip, which its bytes tell.

@@ -17,7 +17,7 @@ use crate::client::{Connection, ServiceName, ask, request_id};
 use crate::customer_key::find_customer;
 use crate::failure::Failure;
 use crate::output::{Format, Rows, json_of, print, print_json};
-use crate::when::{parse_time, when};
+use crate::when::{time_of_flag, when};
 
 /// Entries asked for at once.
 const PAGE_SIZE: u32 = 1_000;
@@ -79,10 +79,10 @@ impl Place {
 #[derive(Debug, clap::Args)]
 struct Chosen {
     /// From this time on: RFC 3339, or a date in UTC
-    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    #[arg(long, value_name = "TIME", value_parser = time_of_flag)]
     from: Option<prost_types::Timestamp>,
     /// Until before this time
-    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    #[arg(long, value_name = "TIME", value_parser = time_of_flag)]
     to: Option<prost_types::Timestamp>,
     /// About this customer: an id, or an identifier such as user_id:u1
     #[arg(long)]
@@ -133,12 +133,6 @@ struct ForgetArgs {
     place: Place,
     #[command(flatten)]
     format: Format,
-}
-
-fn read_time(text: &str) -> Result<prost_types::Timestamp, String> {
-    parse_time(text).ok_or_else(|| {
-        "expected a time such as 2017-01-01T06:00:00Z, or a date such as 2017-01-01".to_owned()
-    })
 }
 
 /// Does what is asked for.

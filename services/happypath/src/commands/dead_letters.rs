@@ -15,7 +15,7 @@ use self::replay::ReplayArgs;
 use crate::client::{Connection, ask, request_id};
 use crate::failure::Failure;
 use crate::output::{Format, Rows, json_of, print, print_json, visible};
-use crate::when::{parse_time, when};
+use crate::when::{time_of_flag, when};
 
 /// Dead letters of one page, where one is looked for.
 const PAGE_SIZE: u32 = 100;
@@ -60,10 +60,10 @@ struct Filter {
     #[arg(long, default_value = "", hide_default_value = true, value_parser = reason)]
     reason: String,
     /// Only those received from this time on: RFC 3339, or a date in UTC
-    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    #[arg(long, value_name = "TIME", value_parser = time_of_flag)]
     from: Option<prost_types::Timestamp>,
     /// Only those received before this time
-    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    #[arg(long, value_name = "TIME", value_parser = time_of_flag)]
     to: Option<prost_types::Timestamp>,
 }
 
@@ -103,10 +103,10 @@ struct Selection {
     #[arg(long, requires = "all", conflicts_with = "ids", value_parser = reason)]
     reason: Option<String>,
     /// With --all: only those received from this time on
-    #[arg(long, value_name = "TIME", requires = "all", conflicts_with = "ids", value_parser = read_time)]
+    #[arg(long, value_name = "TIME", requires = "all", conflicts_with = "ids", value_parser = time_of_flag)]
     from: Option<prost_types::Timestamp>,
     /// With --all: only those received before this time
-    #[arg(long, value_name = "TIME", requires = "all", conflicts_with = "ids", value_parser = read_time)]
+    #[arg(long, value_name = "TIME", requires = "all", conflicts_with = "ids", value_parser = time_of_flag)]
     to: Option<prost_types::Timestamp>,
 }
 
@@ -139,12 +139,6 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Replay(args) => replay::replay(args).await,
         Command::Discard(args) => discard(args).await,
     }
-}
-
-fn read_time(text: &str) -> Result<prost_types::Timestamp, String> {
-    parse_time(text).ok_or_else(|| {
-        "expected a time such as 2026-01-01T06:00:00Z, or a date such as 2026-01-01".to_owned()
-    })
 }
 
 /// Reads a reason as people write it: `no-identifier`, `NO_IDENTIFIER`.

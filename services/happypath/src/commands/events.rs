@@ -10,7 +10,7 @@ use crate::client::{Connection, ask};
 use crate::customer_key;
 use crate::failure::Failure;
 use crate::output::{Format, Rows, json_of, print, print_json};
-use crate::when::{parse_time, when};
+use crate::when::{time_of_flag, when};
 
 /// Events asked for at once.
 const PAGE_SIZE: u32 = 1_000;
@@ -26,10 +26,10 @@ pub(crate) struct Args {
     #[arg(long, group = "by", value_parser = clap::value_parser!(u32).range(0..=1023))]
     partition: Option<u32>,
     /// From this time on: RFC 3339, or a date in UTC
-    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    #[arg(long, value_name = "TIME", value_parser = time_of_flag)]
     from: Option<prost_types::Timestamp>,
     /// Until before this time
-    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    #[arg(long, value_name = "TIME", value_parser = time_of_flag)]
     to: Option<prost_types::Timestamp>,
     /// The most to show
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -38,12 +38,6 @@ pub(crate) struct Args {
     pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
-}
-
-fn read_time(text: &str) -> Result<prost_types::Timestamp, String> {
-    parse_time(text).ok_or_else(|| {
-        "expected a time such as 2017-01-01T06:00:00Z, or a date such as 2017-01-01".to_owned()
-    })
 }
 
 /// Shows the events.

@@ -1,5 +1,5 @@
-//! What happens before its turn on a happy path: it is remembered, and counts once the beginning
-//! arrives, or what comes before it.
+//! Events that come before their turn on a happy path: each is remembered, and counts once the
+//! beginning arrives, or what comes before it.
 //!
 //! Files are imported one after another, purchases before sign-ups as likely as after. A path is a
 //! matter of when things happened, not of when they came here.

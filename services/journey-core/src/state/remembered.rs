@@ -1,5 +1,5 @@
-//! What happened that a happy path is about before its beginning was known: files are not always
-//! imported in the order of time.
+//! Events of a happy path from before its beginning was known: files are not always imported in the
+//! order of time.
 
 use kernel::Timestamp;
 

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONNECTION;
@@ -100,22 +101,26 @@ impl Drop for Watched {
             .filter(|_| !self.is_read.load(Ordering::Relaxed));
         // Where the process ends, nobody reads on.
         if let (Some(body), Ok(runtime)) = (unread, Handle::try_current()) {
-            runtime.spawn(forget(body));
+            runtime.spawn(forget(body, UNREAD_BYTES, UNREAD_TIME));
         }
     }
 }
 
-/// Reads the rest of a body and forgets it, unless that is much or takes long.
-async fn forget(mut body: Incoming) {
+/// Reads the rest of a body and forgets it, so that a client that is still sending reads its
+/// answer. It ends after so many bytes or so long: then the client is cut off.
+pub async fn forget<B>(body: B, most_bytes: usize, most_time: Duration)
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
     let rest = async {
-        let mut bytes = 0;
+        let (mut body, mut bytes) = (body, 0);
         while let Some(Ok(frame)) = body.frame().await {
             bytes += frame.data_ref().map_or(0, Bytes::len);
-            if bytes > UNREAD_BYTES {
+            if bytes > most_bytes {
                 return;
             }
         }
     };
     // One that takes longer is cut off.
-    let _ = tokio::time::timeout(UNREAD_TIME, rest).await;
+    let _ = tokio::time::timeout(most_time, rest).await;
 }

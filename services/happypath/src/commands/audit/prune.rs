@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use proto::audit::v1::PruneEntriesRequest;
 use serde_json::json;
 
-use super::{Place, read_time};
+use super::Place;
 use crate::client::{ask, request_id};
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json};
+use crate::when::time_of_flag;
 
 /// Arguments of `audit prune`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Args {
     /// Removes entries of before this time, at least 30 days ago: RFC 3339, or a date in UTC
-    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    #[arg(long, value_name = "TIME", value_parser = time_of_flag)]
     before: prost_types::Timestamp,
     #[command(flatten)]
     pub(super) place: Place,

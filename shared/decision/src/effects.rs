@@ -1,7 +1,7 @@
 //! The effects of a step beyond its state.
 
 use kernel::{CounterKey, PartitionId, StreamName};
-use messages::stream::v1::Record;
+use messages::stream::v1::{ChangeRecord, Record};
 
 use crate::{PartKey, WaitKey};
 
@@ -17,6 +17,8 @@ pub struct Effects {
     pub to_streams: Vec<(StreamName, Record)>,
     /// Records for streams of any partition, delivered once.
     pub forwards: Vec<Forward>,
+    /// What changed for the customer, for consumers outside.
+    pub changes: Vec<ChangeRecord>,
     /// Changes of the partition's counters.
     pub counts: Vec<(CounterKey, i64)>,
     /// Groups of counters to drop.
@@ -46,6 +48,11 @@ impl Effects {
     /// Sends a record to a stream of another partition (or of this one), delivered once.
     pub fn forward(&mut self, partition: PartitionId, stream: StreamName, record: Record) {
         self.forwards.push((partition, stream, record));
+    }
+
+    /// Tells consumers outside that something changed for the customer.
+    pub fn change(&mut self, change: ChangeRecord) {
+        self.changes.push(change);
     }
 
     /// Adds to a counter of the partition.
@@ -95,6 +102,7 @@ impl Effects {
         self.records.clear();
         self.to_streams.clear();
         self.forwards.clear();
+        self.changes.clear();
         self.counts.clear();
         self.dropped_groups.clear();
         self.dispatches.clear();
@@ -108,6 +116,7 @@ impl Effects {
         self.records.is_empty()
             && self.to_streams.is_empty()
             && self.forwards.is_empty()
+            && self.changes.is_empty()
             && self.counts.is_empty()
             && self.dropped_groups.is_empty()
             && self.dispatches.is_empty()

@@ -47,6 +47,7 @@ pub(crate) fn name_of(definition: &Definition) -> Option<(DefinitionKind, &str)>
         Kind::Template(it) => (DefinitionKind::Template, &it.name),
         Kind::Policy(it) => (DefinitionKind::Policy, &it.name),
         Kind::Source(it) => (DefinitionKind::Source, &it.name),
+        Kind::Subscription(it) => (DefinitionKind::Subscription, &it.name),
     };
     Some((kind, name))
 }
@@ -64,5 +65,6 @@ pub const fn kind_word(kind: DefinitionKind) -> &'static str {
         DefinitionKind::Template => "template",
         DefinitionKind::Policy => "policy",
         DefinitionKind::Source => "source",
+        DefinitionKind::Subscription => "subscription",
     }
 }

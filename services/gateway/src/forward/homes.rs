@@ -50,7 +50,7 @@ impl Home {
     pub(super) const fn of(kind: DefinitionKind) -> Option<Self> {
         let owner = match kind {
             DefinitionKind::Unspecified => return None,
-            DefinitionKind::Source => return Some(Self::Here),
+            DefinitionKind::Source | DefinitionKind::Subscription => return Some(Self::Here),
             DefinitionKind::Namespace => Owner::Identity,
             DefinitionKind::Segment => Owner::Segmentation,
             DefinitionKind::JourneyMap | DefinitionKind::HappyPath | DefinitionKind::Journey => {

@@ -21,7 +21,7 @@ pub(crate) const fn service(kind: DefinitionKind) -> ServiceName {
         DefinitionKind::JourneyMap | DefinitionKind::HappyPath | DefinitionKind::Journey => {
             ServiceName::Journey
         }
-        DefinitionKind::Source => ServiceName::Gateway,
+        DefinitionKind::Source | DefinitionKind::Subscription => ServiceName::Gateway,
     }
 }
 
@@ -37,6 +37,7 @@ pub(super) const fn rank(kind: DefinitionKind) -> u8 {
         DefinitionKind::HappyPath => 6,
         DefinitionKind::Journey => 7,
         DefinitionKind::Source => 8,
+        DefinitionKind::Subscription => 9,
     }
 }
 
@@ -58,7 +59,7 @@ pub(crate) fn parse_kind(text: &str) -> Result<DefinitionKind, String> {
 }
 
 /// Every kind, in the order of [`rank`].
-pub(crate) const KINDS: [DefinitionKind; 9] = [
+pub(crate) const KINDS: [DefinitionKind; 10] = [
     DefinitionKind::Namespace,
     DefinitionKind::Segment,
     DefinitionKind::Channel,
@@ -68,6 +69,7 @@ pub(crate) const KINDS: [DefinitionKind; 9] = [
     DefinitionKind::HappyPath,
     DefinitionKind::Journey,
     DefinitionKind::Source,
+    DefinitionKind::Subscription,
 ];
 
 #[cfg(test)]

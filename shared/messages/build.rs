@@ -14,7 +14,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         vendor.join("protovalidate"),
         vendor.join("googleapis"),
     );
-    println!("cargo:rerun-if-changed={}", root.display());
+    // Not the whole of `proto`, which also holds the client packages and what they are built of.
+    for folder in [&api, &vendor] {
+        println!("cargo:rerun-if-changed={}", folder.display());
+    }
 
     let mut files = Vec::new();
     collect_protos(&api, &mut files)?;

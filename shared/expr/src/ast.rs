@@ -20,6 +20,42 @@ pub(crate) struct Node {
     pub(crate) kind: Syntax,
 }
 
+/// One step of a path into a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// To the value of a key of an object.
+    Field(Box<str>),
+    /// To an element of a list, from 0.
+    Place(u32),
+}
+
+/// The language that a source is written in: they share their syntax but for paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// A condition about a customer.
+    Condition,
+    /// A formula over a document.
+    Formula,
+}
+
+impl Dialect {
+    /// The name whose fields examples in messages are of.
+    pub(crate) const fn root(self) -> &'static str {
+        match self {
+            Self::Condition => "event",
+            Self::Formula => "item",
+        }
+    }
+
+    /// The remedy for a source that is too large.
+    pub(crate) const fn remedy(self) -> &'static str {
+        match self {
+            Self::Condition => "move some into segments of their own and use segments.has(…)",
+            Self::Formula => "have the sender send it in a simpler form",
+        }
+    }
+}
+
 /// The kind of a node, with its operands.
 #[derive(Debug)]
 pub(crate) enum Syntax {
@@ -35,6 +71,17 @@ pub(crate) enum Syntax {
     Path {
         root: Box<str>,
         rest: Option<String>,
+    },
+    /// `root` with its steps, such as `item.contacts[0].id`: in formulas, where [`Self::Path`] is
+    /// not made.
+    Walk {
+        root: Box<str>,
+        steps: Vec<Step>,
+    },
+    /// `operand[0]`, where the operand is no path: in formulas.
+    Element {
+        of: NodeId,
+        place: u32,
     },
     /// `name(arguments)` or `receiver.name(arguments)`.
     Call {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use kernel::{Duration, Timestamp};
-use regex_lite::RegexBuilder;
 
 use crate::ast::{NodeId, Syntax};
 use crate::check::Checker;
-use crate::limits;
 use crate::mistake::{did_you_mean, quote};
+use crate::pattern;
 use crate::program::{Number, Test, Text, TextTest, Time, Typed};
 use crate::term::What;
 
@@ -250,26 +249,15 @@ impl Checker<'_> {
         Typed::Test(test)
     }
 
-    /// Compiles a pattern: once, here, and small, so that matching is linear in the text.
     fn regex(&mut self, argument: NodeId) -> Option<regex_lite::Regex> {
         let tree = self.tree;
         let Syntax::Text(pattern) = &tree.node(argument).kind else {
             self.mistake(argument, "expected a pattern in quotes, such as \"^FI\"");
             return None;
         };
-        if pattern.len() > limits::PATTERN_BYTES {
-            let limit = limits::PATTERN_BYTES;
-            self.mistake(argument, format!("a pattern has at most {limit} bytes"));
-            return None;
-        }
-        RegexBuilder::new(pattern)
-            .size_limit(limits::PATTERN_PROGRAM_BYTES)
-            .nest_limit(limits::PATTERN_DEPTH)
-            .build()
-            .map_err(|error| {
-                let error: String = error.to_string().chars().take(160).collect();
-                self.mistake(argument, format!("this pattern cannot be used: {error}"));
-            })
+        let compiled = pattern::compile(pattern);
+        compiled
+            .map_err(|message| self.mistake(argument, message))
             .ok()
     }
 }

@@ -5,7 +5,7 @@ mod name;
 
 use kernel::Value;
 
-use crate::ast::{NodeId, Syntax, Tree};
+use crate::ast::{Dialect, NodeId, Syntax, Tree};
 use crate::condition::{Reads, Scope, Type};
 use crate::feature::Feature;
 use crate::lexer::tokenize;
@@ -45,7 +45,7 @@ pub(crate) fn check(
         }]);
     }
     let tokens = tokenize(source, &mut mistakes);
-    let (tree, root) = parse(&tokens, &mut mistakes);
+    let (tree, root) = parse(&tokens, Dialect::Condition, &mut mistakes);
     let mut checker = Checker {
         tree: &tree,
         scope,
@@ -95,7 +95,8 @@ impl Checker<'_> {
     pub(crate) fn typed(&mut self, id: NodeId) -> Typed {
         let node = self.tree.node(id);
         match &node.kind {
-            Syntax::Error => Typed::Error,
+            // Conditions have none of the last two.
+            Syntax::Error | Syntax::Walk { .. } | Syntax::Element { .. } => Typed::Error,
             Syntax::Bool(truth) => Typed::Test(Test::Const(*truth)),
             Syntax::Number(number) => Typed::Number(Number::Const(*number)),
             Syntax::Whole(whole) => Typed::Number(Number::Whole(*whole)),

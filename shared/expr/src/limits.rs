@@ -23,3 +23,14 @@ pub const MISTAKES: usize = 20;
 pub const LOOKS: usize = 8;
 /// Instants tried in the search for the exact next change, for explanations.
 pub const EXACT_LOOKS: usize = 4_096;
+/// Steps of a path into a document: each reads a level of it, and levels may be as long as the
+/// document.
+pub const STEPS: usize = 32;
+/// Values of a document that formulas reach: each takes 72 bytes, and a post has 10,000 things.
+pub const VALUES: usize = 50_000;
+/// Bytes of a text that a formula works with or makes: as many as any event may have, eight times.
+/// A longer one can be taken whole, and is unknown to functions and operators.
+pub const WORKED_BYTES: usize = 8 * kernel::limits::EVENT_BYTES;
+/// Work that formulas do with one set of inputs: each part that is evaluated and each byte and
+/// element that is looked at is one. It takes some 20 ms; what lies beyond is unknown.
+pub const WORK: u64 = 8 * 1024 * 1024;

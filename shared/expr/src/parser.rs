@@ -6,7 +6,7 @@
 
 mod postfix;
 
-use crate::ast::{Node, NodeId, Syntax, Tree};
+use crate::ast::{Dialect, Node, NodeId, Syntax, Tree};
 use crate::lexer::{Kind, Token};
 use crate::limits;
 use crate::mistake::{Mistakes, quote};
@@ -22,9 +22,14 @@ mod power {
 }
 
 /// Parses a whole source.
-pub(crate) fn parse(tokens: &[Token<'_>], mistakes: &mut Mistakes) -> (Tree, NodeId) {
+pub(crate) fn parse(
+    tokens: &[Token<'_>],
+    dialect: Dialect,
+    mistakes: &mut Mistakes,
+) -> (Tree, NodeId) {
     let mut parser = Parser {
         tokens,
+        dialect,
         place: 0,
         nesting: 0,
         tree: Tree::default(),
@@ -37,9 +42,10 @@ pub(crate) fn parse(tokens: &[Token<'_>], mistakes: &mut Mistakes) -> (Tree, Nod
             Kind::Symbol(")") => ": it closes nothing",
             Kind::Symbol("]") => ": it closes no list",
             Kind::Symbol("{") => ": there are no maps",
-            Kind::Name(_) if parser.follows_name() => {
-                ": a name of several words is quoted, as in event[\"Order ID\"]"
-            }
+            Kind::Name(_) if parser.follows_name() => &format!(
+                ": a name of several words is quoted, as in {}[\"Order ID\"]",
+                dialect.root()
+            ),
             _ => ": expected an operator, such as `&&`, or the end",
         };
         parser.mistakes.add(
@@ -52,6 +58,7 @@ pub(crate) fn parse(tokens: &[Token<'_>], mistakes: &mut Mistakes) -> (Tree, Nod
 
 struct Parser<'t, 's> {
     tokens: &'t [Token<'s>],
+    dialect: Dialect,
     place: usize,
     nesting: usize,
     tree: Tree,
@@ -62,7 +69,7 @@ impl<'s> Parser<'_, 's> {
     fn expression(&mut self, min_power: u8) -> NodeId {
         self.nesting += 1;
         if self.nesting > limits::DEPTH {
-            return self.give_up(too_deep());
+            return self.give_up(self.too_deep());
         }
         let mut left = self.operand();
         while let Some((operator, power)) = self.infix() {
@@ -140,7 +147,7 @@ impl<'s> Parser<'_, 's> {
                 left_node.depth = left_node.depth.max(depth);
                 let depth = left_node.depth;
                 if depth > limits::DEPTH {
-                    return self.give_up(too_deep());
+                    return self.give_up(self.too_deep());
                 }
                 left
             }
@@ -164,7 +171,7 @@ impl<'s> Parser<'_, 's> {
         }
         let operators = first..self.place;
         if operators.len() > limits::DEPTH {
-            return self.give_up(too_deep());
+            return self.give_up(self.too_deep());
         }
         let mut operand = self.primary();
         operand = self.postfix(operand);
@@ -211,9 +218,13 @@ impl<'s> Parser<'_, 's> {
         if self.take("(") {
             return self.call(None, name, token.at, token.at);
         }
-        let syntax = Syntax::Path {
-            root: name.into(),
-            rest: None,
+        let root = name.into();
+        let syntax = match self.dialect {
+            Dialect::Condition => Syntax::Path { root, rest: None },
+            Dialect::Formula => Syntax::Walk {
+                root,
+                steps: Vec::new(),
+            },
         };
         self.add(token.at, token.end, &[], syntax)
     }
@@ -305,12 +316,13 @@ impl<'s> Parser<'_, 's> {
             .unwrap_or(0);
         let depth = deepest + 1;
         if depth > limits::DEPTH {
-            return self.give_up(too_deep());
+            return self.give_up(self.too_deep());
         }
         if self.tree.nodes.len() >= limits::NODES {
             return self.give_up(format!(
-                "the expression has more than {} parts: move some into segments of their own and use segments.has(…)",
-                limits::NODES
+                "the expression has more than {} parts: {}",
+                limits::NODES,
+                self.dialect.remedy()
             ));
         }
         self.tree.nodes.push(Node {
@@ -320,6 +332,17 @@ impl<'s> Parser<'_, 's> {
             kind,
         });
         NodeId(self.tree.nodes.len() - 1)
+    }
+
+    fn too_deep(&self) -> String {
+        let remedy = match self.dialect {
+            Dialect::Condition => "move a part into a segment of its own and use segments.has(…)",
+            Dialect::Formula => self.dialect.remedy(),
+        };
+        format!(
+            "the expression nests deeper than {} levels: {remedy}",
+            limits::DEPTH
+        )
     }
 
     /// Stops reading: a limit is reached.
@@ -335,13 +358,6 @@ impl<'s> Parser<'_, 's> {
         });
         NodeId(self.tree.nodes.len() - 1)
     }
-}
-
-fn too_deep() -> String {
-    format!(
-        "the expression nests deeper than {} levels: move a part into a segment of its own and use segments.has(…)",
-        limits::DEPTH
-    )
 }
 
 fn describe(kind: &Kind<'_>) -> String {

@@ -2,6 +2,8 @@
 
 mod agreement;
 mod canonical;
+mod formula;
+mod formula_agreement;
 mod hostile;
 mod language;
 mod mistakes;

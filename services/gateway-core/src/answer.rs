@@ -4,6 +4,7 @@
 //!    not hear how long to wait, and repeat after 503.
 //! 2. A status of 400 loses the events of a call: only what no later try could mend has it.
 //! 3. Redirects count as success with some SDKs: there are none.
+//! 4. An answer to `CloudEvents` has no body: some senders read one as an event that comes back.
 
 use crate::json::push_text;
 use crate::limits::{LEAST_RETRY_SECONDS, MOST_RETRY_SECONDS};
@@ -14,7 +15,7 @@ use crate::{Dialect, Reading, Route};
 pub struct Answer {
     /// The status of HTTP.
     pub status: u16,
-    /// The body.
+    /// The body; empty for none.
     pub body: String,
     /// The seconds after which another try may work.
     pub retry_after: Option<u64>,
@@ -29,6 +30,8 @@ pub enum Denial {
     Unauthorized,
     /// Its key, or its web page, may not send.
     Forbidden,
+    /// There is nothing at its address.
+    NotFound,
     /// Another method of HTTP is needed.
     Method,
     /// It did not arrive in time.
@@ -37,6 +40,8 @@ pub enum Denial {
     TooLarge,
     /// Its body is compressed in a way that is not known here.
     Encoding,
+    /// Its body is of a kind that is not known here.
+    MediaType,
     /// There is no room for it now.
     Overloaded,
     /// Something does not answer now.
@@ -58,6 +63,9 @@ impl Answer {
             Dialect::Segment => Self::of(200, "{\"success\":true}".to_owned()),
             Dialect::PostHog => Self::of(200, "{\"status\":\"Ok\"}".to_owned()),
             Dialect::PostHogV1 => Self::of(200, results(reading)),
+            Dialect::CloudEvents => Self::of(202, String::new()),
+            // A source says what its sender waits for.
+            Dialect::Webhook => Self::of(200, "{\"success\":true}".to_owned()),
         }
     }
 
@@ -68,11 +76,13 @@ impl Answer {
             Denial::Malformed => (400, "invalid_request"),
             Denial::Unauthorized => (401, "invalid_api_key"),
             Denial::Forbidden => (403, "forbidden"),
+            Denial::NotFound => (404, "not_found"),
             Denial::Method => (405, "method_not_allowed"),
             Denial::Slow => (408, "request_timeout"),
             Denial::TooLarge => (413, "payload_too_large"),
             Denial::Encoding => (415, "unsupported_encoding"),
-            Denial::Overloaded if dialect == Dialect::Segment => (429, "rate_limited"),
+            Denial::MediaType => (415, "unsupported_media_type"),
+            Denial::Overloaded if waits_at_429(dialect) => (429, "rate_limited"),
             Denial::Overloaded => (503, "rate_limited"),
             Denial::Unavailable => (503, "unavailable"),
         };
@@ -96,6 +106,10 @@ impl Answer {
                 field("code", code);
                 field("detail", message);
             }
+            Dialect::CloudEvents | Dialect::Webhook => {
+                field("code", code);
+                field("message", message);
+            }
             Dialect::PostHogV1 => {
                 field("error", code);
                 field("error_description", message);
@@ -110,6 +124,11 @@ impl Answer {
             ..Self::of(status, body)
         }
     }
+}
+
+/// Returns whether senders of a dialect wait and come again at 429.
+const fn waits_at_429(dialect: Dialect) -> bool {
+    matches!(dialect, Dialect::Segment | Dialect::CloudEvents)
 }
 
 /// Writes the outcome of each event. One that was not taken is a warning and not a failure: it is

@@ -4,10 +4,7 @@ use crate::{Dialect, Fault, Reason};
 
 /// Returns the fault of an event that identity refused, by the field of the contract that it names.
 pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -> Fault {
-    let is_segment = dialect == Dialect::Segment;
-    let pick = |segment: &'static str, posthog: &'static str| {
-        if is_segment { segment } else { posthog }
-    };
+    let words = Words::of(dialect);
     let (head, rest) = match field.find(['.', '[']) {
         Some(place) => field.split_at(place),
         None => (field, ""),
@@ -15,24 +12,17 @@ pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -
     let (reason, own) = match head {
         "" if description.contains("bytes") => (Reason::EventTooLarge, ""),
         "" => (Reason::Refused, ""),
-        "event_id" => (Reason::MalformedEvent, pick("messageId", "uuid")),
-        "name" => (Reason::MalformedEvent, "event"),
-        "time" => (Reason::BadTime, "timestamp"),
-        "sent_time" => (Reason::BadTime, pick("sentAt", "sent_at")),
+        "event_id" => (Reason::MalformedEvent, words.id),
+        "name" => (Reason::MalformedEvent, words.name),
+        "time" => (Reason::BadTime, words.time),
+        "sent_time" => (Reason::BadTime, words.sent_time),
         "identifiers" | "other_identifiers" => {
-            return Fault::new(
-                Reason::NoIdentifier,
-                pick("userId", "distinct_id"),
-                description,
-            );
+            return Fault::new(Reason::NoIdentifier, words.who, description);
         }
-        "properties_json" => (Reason::MalformedEvent, "properties"),
-        "traits_json" => (Reason::MalformedEvent, traits(is_segment, event)),
-        "context_json" => (Reason::MalformedEvent, "context"),
-        "groups" => (
-            Reason::MalformedEvent,
-            pick("groupId", "properties.$groups"),
-        ),
+        "properties_json" => (Reason::MalformedEvent, words.properties),
+        "traits_json" => (Reason::MalformedEvent, traits(dialect, event)),
+        "context_json" => (Reason::MalformedEvent, words.context),
+        "groups" => (Reason::MalformedEvent, words.groups),
         other => (Reason::Refused, other),
     };
     let is_object = matches!(head, "properties_json" | "traits_json");
@@ -44,15 +34,79 @@ pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -
     Fault::new(reason, &field, description)
 }
 
+/// The words of a dialect for the fields of the contract.
+struct Words {
+    id: &'static str,
+    name: &'static str,
+    time: &'static str,
+    sent_time: &'static str,
+    who: &'static str,
+    properties: &'static str,
+    context: &'static str,
+    groups: &'static str,
+}
+
+impl Words {
+    const fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Segment => Self {
+                id: "messageId",
+                name: "event",
+                time: "timestamp",
+                sent_time: "sentAt",
+                who: "userId",
+                properties: "properties",
+                context: "context",
+                groups: "groupId",
+            },
+            Dialect::PostHog | Dialect::PostHogV1 => Self {
+                id: "uuid",
+                name: "event",
+                time: "timestamp",
+                sent_time: "sent_at",
+                who: "distinct_id",
+                properties: "properties",
+                context: "context",
+                groups: "properties.$groups",
+            },
+            Dialect::Webhook => Self {
+                id: "event_id",
+                name: "name",
+                time: "time",
+                sent_time: "time",
+                who: "identifiers",
+                properties: "properties",
+                context: "",
+                groups: "",
+            },
+            // Attributes that have no place of their own are the context.
+            Dialect::CloudEvents => Self {
+                id: "id",
+                name: "type",
+                time: "time",
+                sent_time: "time",
+                who: "",
+                properties: "data",
+                context: "",
+                groups: "data",
+            },
+        }
+    }
+}
+
 /// Returns the place of the traits in an event.
-fn traits(is_segment: bool, event: &str) -> &'static str {
-    let has = |fields: &crate::json::Fields<'_>| fields.get("traits").is_some();
-    let fields = crate::json::Fields::read(event).unwrap_or_default();
-    match is_segment {
-        true if has(&fields) => "traits",
-        true => "context.traits",
-        false if fields.get("$set").is_some() => "$set",
-        false => "properties.$set",
+fn traits(dialect: Dialect, event: &str) -> &'static str {
+    let has = |field: &str| {
+        let fields = crate::json::Fields::read(event).unwrap_or_default();
+        fields.get(field).is_some()
+    };
+    match dialect {
+        Dialect::Segment if has("traits") => "traits",
+        Dialect::Segment => "context.traits",
+        Dialect::PostHog | Dialect::PostHogV1 if has("$set") => "$set",
+        Dialect::PostHog | Dialect::PostHogV1 => "properties.$set",
+        Dialect::CloudEvents => "data",
+        Dialect::Webhook => "traits",
     }
 }
 
@@ -93,6 +147,8 @@ mod tests {
             let fault = fault_of(Dialect::PostHogV1, event, field, "x");
             assert_eq!((fault.field.as_str(), fault.reason), (posthog, reason));
         }
+        let fault = fault_of(Dialect::CloudEvents, "{}", "properties_json.a", "x");
+        assert_eq!(fault.field, "data.a");
         let large = fault_of(
             Dialect::Segment,
             event,

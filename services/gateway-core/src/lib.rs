@@ -1,16 +1,18 @@
-//! Reads the calls of tracking SDKs: from the JSON that they send, in any of their dialects, to
-//! events of the contracts, and the answers that they wait for. Pure.
+//! Reads the calls of tracking SDKs and posts of `CloudEvents`: from what they send, in any of their
+//! dialects, to events of the contracts, and the answers that they wait for. Pure.
 //!
 //! It decides nothing about customers, which identity does, and knows no HTTP.
 
 mod answer;
 mod blame;
 mod call;
+mod cloud_events;
 mod draft;
 mod facts;
 mod json;
 mod letter;
 pub mod limits;
+mod mapping;
 mod posthog;
 mod reason;
 mod route;
@@ -19,13 +21,19 @@ mod settings;
 mod source;
 mod text;
 mod time;
+mod webhook;
 
 pub use answer::{Answer, Denial};
 pub use blame::fault_of;
 pub use call::{Call, CallFault, Circumstances, Readable, Reading, Verdict, reread};
+pub use cloud_events::{CLOUD_EVENTS_PATH, CloudEvents, Format, Post};
 pub use letter::{Fault, Letter};
+pub use mapping::{Mapped, Mappings, Thing};
 pub use reason::{Reason, Unit};
 pub use route::{Dialect, Kind, Route};
 pub use settings::settings;
 pub use source::{ANONYMOUS_NAMESPACE, IDENTIFIER_TRAIT, SourceFault, SourceRules, USER_NAMESPACE};
 pub use text::Text;
+pub use webhook::{
+    PRESETS, SignatureFault, WEBHOOK_PATH, Webhook, WebhookCall, WebhookPost, reread_webhook,
+};

@@ -83,6 +83,14 @@ reasons! {
     Overloaded = "OVERLOADED", Call;
     /// A call that came while something did not answer, and was asked to come again.
     Unavailable = "UNAVAILABLE", Call;
+    /// A thing of a webhook for which its source has no mapping. It is left out.
+    NotMapped = "NOT_MAPPED", Event;
+    /// A post of a webhook that is not signed, or not by its sender.
+    BadSignature = "BAD_SIGNATURE", Call;
+    /// A post of a webhook that was signed too long ago, or in the future.
+    StaleSignature = "STALE_SIGNATURE", Call;
+    /// A post of a webhook to a source that takes none.
+    NoWebhook = "NO_WEBHOOK", Call;
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The paths of the tracking API: which dialect a call to each speaks, and what it brings.
 
-use crate::limits::{POSTHOG_BYTES, SEGMENT_BYTES};
+use crate::Reason;
+use crate::limits::{CLOUD_EVENTS_BYTES, POSTHOG_BYTES, SEGMENT_BYTES, WEBHOOK_BYTES};
 
 /// A dialect, with what its senders understand of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub enum Dialect {
     PostHog,
     /// PostHog's with a result for each event. Its senders give up at 429.
     PostHogV1,
+    /// `CloudEvents` over HTTP.
+    CloudEvents,
+    /// Posts of CRMs, shops and others, as a source says.
+    Webhook,
 }
 
 impl Dialect {
@@ -19,6 +24,16 @@ impl Dialect {
         match self {
             Self::Segment => SEGMENT_BYTES,
             Self::PostHog | Self::PostHogV1 => POSTHOG_BYTES,
+            Self::CloudEvents => CLOUD_EVENTS_BYTES,
+            Self::Webhook => WEBHOOK_BYTES,
+        }
+    }
+
+    /// The reason by which what says nothing of a person is counted.
+    pub const fn nothing(self) -> Reason {
+        match self {
+            Self::Webhook | Self::CloudEvents => Reason::NotMapped,
+            Self::Segment | Self::PostHog | Self::PostHogV1 => Reason::GroupWithoutPerson,
         }
     }
 }
@@ -94,6 +109,10 @@ pub enum Route<'p> {
     Flags,
     /// An SDK asks which surveys there are.
     Surveys,
+    /// `CloudEvents`, with the write key where that stands in the path.
+    CloudEvents(Option<&'p str>),
+    /// A post of a webhook, with the write key where that stands in the path.
+    Webhook(Option<&'p str>),
 }
 
 impl<'p> Route<'p> {
@@ -135,7 +154,15 @@ impl<'p> Route<'p> {
             "b" | "batch" => Self::Batch,
             "import" => Self::Import,
             "m" => Self::Unwanted(Dialect::Segment),
+            "cloudevents" => Self::CloudEvents(None),
+            "webhooks" => Self::Webhook(None),
             _ => {
+                if let Some(key) = rest.strip_prefix("cloudevents/") {
+                    return is_key(key).then_some(Self::CloudEvents(Some(key)));
+                }
+                if let Some(key) = rest.strip_prefix("webhooks/") {
+                    return is_key(key).then_some(Self::Webhook(Some(key)));
+                }
                 let key = rest.strip_prefix("projects/")?.strip_suffix("/settings")?;
                 return is_key(key).then_some(Self::Settings(key));
             }
@@ -154,6 +181,8 @@ impl<'p> Route<'p> {
             | Self::Flags
             | Self::Surveys => Dialect::PostHog,
             Self::CaptureV1 => Dialect::PostHogV1,
+            Self::CloudEvents(_) => Dialect::CloudEvents,
+            Self::Webhook(_) => Dialect::Webhook,
             Self::Unwanted(dialect) => dialect,
         }
     }
@@ -162,7 +191,13 @@ impl<'p> Route<'p> {
     pub const fn brings_events(self) -> bool {
         matches!(
             self,
-            Self::One(_) | Self::Batch | Self::Import | Self::Capture | Self::CaptureV1
+            Self::One(_)
+                | Self::Batch
+                | Self::Import
+                | Self::Capture
+                | Self::CaptureV1
+                | Self::CloudEvents(_)
+                | Self::Webhook(_)
         )
     }
 }
@@ -192,9 +227,18 @@ mod tests {
                 "/v1/projects/hpk_a/settings",
                 Some(Route::Settings("hpk_a")),
             ),
+            ("/v1/cloudevents", Some(Route::CloudEvents(None))),
+            (
+                "/v1/cloudevents/hpk_a",
+                Some(Route::CloudEvents(Some("hpk_a"))),
+            ),
+            ("/v1/cloudevents/a/b", None),
             ("/v1/projects/a\"b/settings", None),
             ("/v1/projects//settings", None),
             ("/v1/projects/settings", None),
+            ("/v1/webhooks", Some(Route::Webhook(None))),
+            ("/v1/webhooks/hpk_a", Some(Route::Webhook(Some("hpk_a")))),
+            ("/v1/webhooks/a/b", None),
             ("/v1/customers", None),
             ("/v1/events:ingest", None),
             ("/v1", None),

@@ -4,8 +4,14 @@
 //! whether a namespace is there: [`SourceRules::faults`] is told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use messages::gateway::v1::Source;
+
+use crate::{Mappings, Webhook};
+
+/// The field of the readings of `CloudEvents`.
+const CLOUD_EVENTS: &str = "cloud_events";
 
 /// The namespace of `userId` unless the source says otherwise.
 pub const USER_NAMESPACE: &str = "user_id";
@@ -15,7 +21,7 @@ pub const ANONYMOUS_NAMESPACE: &str = "anonymous_id";
 pub const IDENTIFIER_TRAIT: &str = "email";
 
 /// The rules by which the calls of a source are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SourceRules {
     /// Names of events as they are sent, each with its name here. Others stay as they are.
     pub event_names: BTreeMap<String, String>,
@@ -27,6 +33,10 @@ pub struct SourceRules {
     pub identifier_traits: BTreeMap<String, String>,
     /// The origins of web pages that may send, as browsers write them; empty for all.
     pub origins: Vec<String>,
+    /// The readings of its `CloudEvents`, before the default one.
+    pub cloud_events: Mappings,
+    /// The reading of its webhooks; absent where it takes none.
+    pub webhook: Option<Arc<Webhook>>,
 }
 
 /// A fault of a definition: the path of the field, and what is wrong with it.
@@ -57,12 +67,18 @@ impl SourceRules {
             identifier_traits.insert(own, to);
         }
         let names = source.event_names.iter();
+        let webhook = source.webhook.as_ref();
+        let webhook = webhook.and_then(|it| Webhook::compile(it, &|_| true).ok());
         Self {
             event_names: names.map(|(own, to)| (own.clone(), to.clone())).collect(),
             user_namespace: or(&source.user_namespace, USER_NAMESPACE).to_owned(),
             anonymous_namespace: or(&source.anonymous_namespace, ANONYMOUS_NAMESPACE).to_owned(),
             identifier_traits,
             origins: source.origins.iter().map(|it| canonical(it)).collect(),
+            // What has faults is not stored.
+            cloud_events: Mappings::compile(CLOUD_EVENTS, &source.cloud_events, &|_| true)
+                .unwrap_or_default(),
+            webhook: webhook.map(Arc::new),
         }
     }
 
@@ -137,6 +153,10 @@ impl SourceRules {
                 add(&format!("origins[{place}]"), text);
             }
         }
+        let mapped = Mappings::compile(CLOUD_EVENTS, &source.cloud_events, &has).err();
+        let webhook = source.webhook.as_ref();
+        let webhook = webhook.and_then(|it| Webhook::compile(it, &has).err());
+        faults.extend(mapped.into_iter().chain(webhook).flatten());
         faults
     }
 }

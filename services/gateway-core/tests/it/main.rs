@@ -1,9 +1,13 @@
-//! Tests of the dialects: calls as unmodified SDKs sent them, words of the specifications, and
+//! Tests of the dialects: calls and posts as unmodified SDKs sent them, words of the specifications, and
 //! whatever else may come.
 
 mod captured;
+mod cloud_events;
+mod definitions;
 mod dialects;
+mod presets;
 mod properties;
+mod signatures;
 
 use gateway_core::{Call, Circumstances, Reading, Route, SourceRules, Text};
 use kernel::Timestamp;

@@ -3,6 +3,7 @@
 mod compress;
 pub(crate) mod connect;
 mod details;
+mod events;
 pub(crate) mod rest;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 pub(crate) use self::compress::{accepts_gzip, gzip};
+pub(crate) use self::events::{POSITION, accepts_events};
 use crate::limits::COMPRESSED_ANSWER;
 use crate::trouble::{Slot, Trouble};
 
@@ -19,6 +21,8 @@ use crate::trouble::{Slot, Trouble};
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) accepts_gzip: bool,
+    /// Says that a stream is wanted as server-sent events.
+    pub(crate) accepts_events: bool,
     /// A call by HEAD: the answer has no body.
     pub(crate) is_head: bool,
     pub(crate) slot: Slot,
@@ -92,6 +96,15 @@ fn private(headers: &mut HeaderMap) {
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
+    );
+}
+
+/// Headers of a stream: proxies pass each part of it on at once, where they would gather them
+/// otherwise.
+fn unbuffered(headers: &mut HeaderMap) {
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
     );
 }
 

@@ -60,6 +60,7 @@ pub(crate) fn plan(request: Request<Body>, memory: &Memory) -> Plan {
     }
     let asked = Asked {
         accepts_gzip: answer::accepts_gzip(request.headers()),
+        accepts_events: answer::accepts_events(request.headers()),
         is_head: request.method() == Verb::HEAD,
         slot: Slot::default(),
     };
@@ -93,6 +94,7 @@ pub(crate) fn plan(request: Request<Body>, memory: &Memory) -> Plan {
 pub(crate) fn not_found(request: &Request<Body>) -> Response<Body> {
     let asked = Asked {
         accepts_gzip: false,
+        accepts_events: false,
         is_head: request.method() == Verb::HEAD,
         slot: Slot::default(),
     };

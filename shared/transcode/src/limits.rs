@@ -24,3 +24,8 @@ pub(crate) const BODY_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const COMPRESSED_ANSWER: usize = 1_400;
 /// Bytes of a message of an answer: those of services are below 4 MiB, which clients take.
 pub(crate) const ANSWER_BYTES: usize = 2 * MESSAGE_BYTES;
+/// The time after which a stream of events on which nothing comes gets a comment: proxies end
+/// connections after a minute, and some after 20 seconds.
+pub(crate) const EVENTS_QUIET: Duration = Duration::from_secs(15);
+/// Milliseconds after which a browser opens a stream of events again that has ended.
+pub(crate) const EVENTS_RETRY_MS: u32 = 2_000;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 pub(crate) use self::address::write_address;
-pub(crate) use self::percent::decode_query;
+pub(crate) use self::percent::{decode_query, encode};
 pub(crate) use self::template::Template;
 use crate::contract::{self, Binding, Method, Verb};
 

@@ -24,8 +24,24 @@ pub(crate) enum WriteError {
 /// # Errors
 /// [`WriteError`].
 pub(crate) fn write(message: &Message, bytes: Bytes, to: &mut Vec<u8>) -> Result<(), WriteError> {
+    write_read(&read(message, bytes)?, to)
+}
+
+/// Reads a message of an answer.
+///
+/// # Errors
+/// [`WriteError::Unreadable`].
+pub(crate) fn read(message: &Message, bytes: Bytes) -> Result<DynamicMessage, WriteError> {
     let dynamic = DynamicMessage::decode(message.descriptor.clone(), bytes)?;
+    Ok(dynamic)
+}
+
+/// Appends a message that was read as JSON, on one line.
+///
+/// # Errors
+/// [`WriteError::Unwritable`].
+pub(crate) fn write_read(message: &DynamicMessage, to: &mut Vec<u8>) -> Result<(), WriteError> {
     let mut serializer = serde_json::Serializer::new(to);
-    dynamic.serialize_with_options(&mut serializer, &SerializeOptions::new())?;
+    message.serialize_with_options(&mut serializer, &SerializeOptions::new())?;
     Ok(())
 }

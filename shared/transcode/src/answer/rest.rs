@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::{Asked, details, metadata, private, remedies, trouble_of, whole};
+use super::{Asked, details, events, metadata, private, remedies, trouble_of, unbuffered, whole};
 use crate::code;
 use crate::contract::{self, Method};
 use crate::outgoing::{Answer, Part};
@@ -36,12 +36,19 @@ pub(crate) async fn answer(
     if method.is_unary() {
         return unary(method, first, answer, headers, &asked, &memory).await;
     }
+    let is_of_events = asked.accepts_events && method.answers_events();
     match first {
         // Nothing was told yet, so that the status of HTTP can say it.
         Part::End(status, _) => match trouble_of(status, &asked.slot) {
             Some(trouble) => error(&trouble, headers, &asked),
-            None => whole(StatusCode::OK, LINES, headers, Vec::new(), &asked),
+            None => {
+                let kind = if is_of_events { events::EVENTS } else { LINES };
+                whole(StatusCode::OK, kind, headers, Vec::new(), &asked)
+            }
         },
+        Part::Message(message) if is_of_events => {
+            events::stream(method, message, answer, headers, asked, memory)
+        }
         Part::Message(message) => {
             let lines = Lines {
                 method,
@@ -52,6 +59,7 @@ pub(crate) async fn answer(
                 is_over: false,
             };
             let mut response = Response::new(lines.into_body());
+            unbuffered(&mut headers);
             *response.headers_mut() = headers;
             response.headers_mut().insert(header::CONTENT_TYPE, LINES);
             response
@@ -101,6 +109,14 @@ fn json_of(method: &Method, bytes: Bytes) -> Result<Vec<u8>, Trouble> {
     let mut json = Vec::with_capacity(2 * bytes.len());
     write::write(contract::message(method.output), bytes, &mut json).map_err(Failure::internal)?;
     Ok(json)
+}
+
+/// The error at the end of a stream, as JSON.
+pub(super) fn last(trouble: &Trouble) -> Vec<u8> {
+    let http = trouble
+        .http
+        .unwrap_or_else(|| code::http_status(trouble.status.code()));
+    told(&trouble.status, http).to_string().into_bytes()
 }
 
 /// An error as JSON, in the form of Google's APIs.
@@ -153,10 +169,7 @@ impl Lines {
         };
         let mut line = line.unwrap_or_else(|trouble| {
             self.is_over = true;
-            let http = trouble
-                .http
-                .unwrap_or_else(|| code::http_status(trouble.status.code()));
-            told(&trouble.status, http).to_string().into_bytes()
+            last(&trouble)
         });
         line.push(b'\n');
         Some(line.into())

@@ -105,6 +105,11 @@ impl Method {
         !self.is_client_stream && !self.is_server_stream
     }
 
+    /// Returns whether its answers can be server-sent events: one message is asked, and many come.
+    pub(crate) fn answers_events(&self) -> bool {
+        self.is_server_stream && !self.is_client_stream
+    }
+
     /// Returns whether it only reads, as its first path says.
     pub(crate) fn is_read(&self) -> bool {
         let mut bindings = self.bindings.iter();

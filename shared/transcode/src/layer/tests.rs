@@ -1,6 +1,7 @@
 //! Calls in JSON against a service of gRPC that answers as it is told.
 
 mod bodies;
+mod events;
 mod stub;
 
 use std::time::Duration;
@@ -171,6 +172,7 @@ async fn a_stream_is_lines_with_its_error_at_the_end() {
         .await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.headers["content-type"], "application/x-ndjson");
+    assert_eq!(answer.headers["x-accel-buffering"], "no");
     let text = String::from_utf8(answer.body).expect("text");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[..2], ["{}", "{}"]);

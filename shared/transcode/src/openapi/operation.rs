@@ -12,6 +12,10 @@ use crate::contract::{self, Binding, Body, Field, Form, Kind, Message, Method, R
 const ACCESS: &str = "happypath.access.v1.access";
 /// Messages in messages whose fields are parameters of a query.
 const QUERY_DEPTH: usize = 3;
+/// The other form of a stream.
+const EVENTS_TEXT: &str = " With `accept: text/event-stream` each message is a server-sent event, with its \
+    `position`, where it has one, as its id: `last-event-id` counts as `position`. Where the call fails after \
+    the first of them, the last event is an `error`.";
 
 /// The path of a binding, with names as JSON has them.
 pub(super) fn path(method: &Method, binding: &Binding) -> String {
@@ -87,18 +91,21 @@ fn body(
 
 fn responses(method: &'static Method, schemas: &mut Schemas) -> Value {
     let schema = schemas.message(contract::message(method.output));
-    let (text, content) = if method.is_unary() {
-        (
-            "The answer.",
-            json!({"application/json": {"schema": schema}}),
-        )
+    let mut content = Map::new();
+    let mut text = "The answer.".to_owned();
+    if method.is_unary() {
+        content.insert("application/json".to_owned(), json!({"schema": schema}));
     } else {
-        (
-            "A message on each line. Where the call fails after the first of them, the last line is an \
-             object with the field `error`, as in other answers.",
-            json!({"application/x-ndjson": {"schema": schema}}),
-        )
-    };
+        text = "A message on each line. Where the call fails after the first of them, the last line is an \
+                object with the field `error`, as in other answers."
+            .to_owned();
+        content.insert("application/x-ndjson".to_owned(), json!({"schema": schema}));
+    }
+    if method.answers_events() {
+        text.push_str(EVENTS_TEXT);
+        let events = json!({"schema": {"type": "string", "description": "Server-sent events."}});
+        content.insert("text/event-stream".to_owned(), events);
+    }
     json!({
         "200": {"description": text, "content": content},
         "default": {"$ref": "#/components/responses/Error"},

@@ -24,6 +24,19 @@ pub(crate) fn decode_query(text: &str) -> Option<String> {
     decode(&text.replace('+', " "))
 }
 
+/// Encodes a value for a query, whatever its bytes are.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    let mut encoded = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => encoded.push(char::from(*byte)),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +58,6 @@ mod tests {
             assert_eq!(decode(text).as_deref(), expected, "{text}");
         }
         assert_eq!(decode_query("a+b%2B").as_deref(), Some("a b+"));
+        assert_eq!(encode("a+ä&~".as_bytes()), "a%2B%C3%A4%26~");
     }
 }

@@ -9,7 +9,9 @@ use messages::identity::v1;
 use crate::facts::{Facts, Refusal, Sent};
 use crate::json::{self, Envelope, Fields};
 use crate::limits::EVENTS_PER_CALL;
-use crate::{Dialect, Fault, Letter, Reason, Route, SourceRules, Text, posthog, segment, time};
+use crate::{
+    Dialect, Fault, Letter, Reason, Route, SourceRules, Text, cloud_events, posthog, segment, time,
+};
 
 /// A call that cannot be read: none of its events can be told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -234,6 +236,7 @@ fn read_one<'t>(route: Route<'_>, event: &'t str, facts: &Facts<'t>) -> Result<v
     match route {
         Route::One(kind) => segment::read(Some(kind), event, facts),
         Route::Batch | Route::Import => segment::read(None, event, facts),
+        Route::CloudEvents(_) => cloud_events::read(event, facts),
         _ => posthog::read(event, facts),
     }
 }

@@ -35,6 +35,12 @@ impl<'b> Text<'b> {
         }
     }
 
+    /// Reads bytes that are JSON, and nothing else.
+    pub(crate) fn plain(bytes: &'b [u8]) -> Self {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        Self::of_json(Cow::Borrowed(bytes))
+    }
+
     fn of_json(bytes: Cow<'b, [u8]>) -> Self {
         match bytes {
             Cow::Borrowed(bytes) => match str::from_utf8(bytes) {

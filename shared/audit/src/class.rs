@@ -88,6 +88,19 @@ const CLASSES: &[(&str, Class)] = &[
         "happypath.engine.v1.PartitionService/RetryQuarantinedRecords",
         Order,
     ),
+    ("happypath.gateway.v1.ChangeService/GetChangeLog", Other),
+    (
+        "happypath.gateway.v1.ChangeService/ListSubscriptions",
+        Other,
+    ),
+    (
+        "happypath.gateway.v1.ChangeService/ResumeSubscription",
+        Order,
+    ),
+    (
+        "happypath.gateway.v1.ChangeService/WatchChanges",
+        PersonalRead,
+    ),
     (
         "happypath.gateway.v1.IntakeService/DiscardDeadLetters",
         Order,

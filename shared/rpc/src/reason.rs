@@ -106,7 +106,7 @@ reasons! {
         "List the definitions to find its name; names are in lower case.";
     /// This process does not own definitions of that kind.
     DefinitionKindNotServed = "DEFINITION_KIND_NOT_SERVED", FailedPrecondition,
-        "Send it to the service that owns the kind: identity owns namespaces; segmentation segments; journey maps, happy paths and journeys; activation channels, templates and policies; gateway sources.";
+        "Send it to the service that owns the kind: identity owns namespaces; segmentation segments; journey maps, happy paths and journeys; activation channels, templates and policies; gateway sources and subscriptions.";
     /// The customer is not known.
     CustomerNotFound = "CUSTOMER_NOT_FOUND", NotFound,
         "Check the id or identifier; a customer exists once an event of theirs was ingested.";
@@ -179,6 +179,21 @@ reasons! {
     /// As many exports of the audit log are under way as may be.
     AuditExportsBusy = "AUDIT_EXPORTS_BUSY", ResourceExhausted,
         "Send the same request again after the delay, once another export has ended.";
+    /// The log of changes does not have a position.
+    ChangesOutOfRange = "CHANGES_OUT_OF_RANGE", OutOfRange,
+        "Begin again: with `from_start` for the changes that are kept, or without a position for what changes from now on. Read the state of what you keep anew, since changes are missing; `GetChangeLog` tells how far the log goes.";
+    /// The installation keeps no changes.
+    ChangesNotKept = "CHANGES_NOT_KEPT", FailedPrecondition,
+        "Set `change_retention` to a time such as 7d at every service and start them again: changes are kept from then on.";
+    /// The subscription is not defined.
+    SubscriptionNotFound = "SUBSCRIPTION_NOT_FOUND", NotFound,
+        "List the subscriptions to find its name: `happypath subscriptions list`.";
+    /// As many streams of changes are open as may be.
+    WatchesBusy = "WATCHES_BUSY", ResourceExhausted,
+        "End streams that nobody reads, or share one among several consumers, and send the same request again after the delay.";
+    /// Nothing was read of a stream of changes for too long.
+    WatchNotRead = "WATCH_NOT_READ", Aborted,
+        "Come back with the last position and read on: nothing is missed. A consumer that is slow keeps what it gets, and works on it beside reading.";
     /// The caller has made more calls than it may.
     RateLimited = "RATE_LIMITED", ResourceExhausted,
         "Send the same request again after the delay, and fewer calls at once: many events fit into one request or a stream. An operator can raise `caller_rate`.";

@@ -3,7 +3,6 @@
 //! Pure: no async, clock, randomness, environment, IO or logging. It renders and decides; the
 //! `activation` service delivers.
 
-pub mod address;
 mod admission;
 pub mod backoff;
 pub mod cap;

@@ -5,14 +5,9 @@
 //! attempt's number. It works in real time even where the installation's is virtual, and decides nothing: what an
 //! outcome means is the core's business.
 
-mod answer;
-mod connector;
-#[cfg(feature = "fuzz")]
-pub(crate) mod fuzz;
 mod job;
 mod outcomes;
 mod queue;
-mod signature;
 mod webhook;
 
 use std::collections::HashMap;
@@ -22,11 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use activation_core::Definitions;
-use activation_core::channel::{ChannelKind, Webhook};
+use activation_core::channel::ChannelKind;
+use destination::Destination;
 use engine::{Clock, Dispatcher, SystemClock};
 use futures::FutureExt;
 use hot::SharedHotStore;
 use kernel::{ActivationId, OutboundAddresses, PartitionId};
+use outbound::{Attempted, Client, ClientConfig, Post};
 use proto::stream::v1::{DeliveryResult, Record};
 use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -34,35 +31,14 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
-pub use self::answer::Attempted;
-pub use self::connector::{Network, SystemNetwork, Wire};
-use self::job::{Job, write_log};
+pub use outbound::{Network, SystemNetwork, Timeouts, Wire};
+
+use self::job::{Job, result_of, write_log};
 use self::outcomes::Waiting;
 use self::queue::Queues;
-use self::webhook::{Message, WebhookClient};
+use self::webhook::Message;
 use crate::limits;
 use crate::metrics::DeliveryMetrics;
-
-/// How long each part of a delivery may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// To resolve and connect.
-    pub connect: Duration,
-    /// All of it up to the head of the answer.
-    pub total: Duration,
-    /// To read the body of the answer.
-    pub body: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: limits::CONNECT_TIMEOUT,
-            total: limits::TOTAL_TIMEOUT,
-            body: limits::BODY_TIMEOUT,
-        }
-    }
-}
 
 /// What a deliverer needs.
 pub struct DelivererConfig {
@@ -101,7 +77,7 @@ pub struct Deliverer(Arc<Shared>);
 struct Shared {
     metrics: DeliveryMetrics,
     definitions: watch::Receiver<Arc<Definitions>>,
-    webhooks: WebhookClient,
+    webhooks: Client,
     /// The hard bound on what is under way to all destinations.
     permits: Semaphore,
     work: Mutex<Work>,
@@ -116,7 +92,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Work {
-    queues: Queues<(Job, Webhook)>,
+    queues: Queues<(Job, Destination)>,
     /// The newest attempt of each activation that is under way, until its outcome is in its stream.
     under_way: HashMap<ActivationId, u32>,
     is_stopping: bool,
@@ -153,12 +129,13 @@ impl Deliverer {
                 move || Some(shared.upgrade()?.in_flight())
             }),
             definitions: config.definitions,
-            webhooks: WebhookClient::new(
-                &config.network,
-                config.allowed,
-                config.clock,
-                config.timeouts,
-            ),
+            webhooks: Client::new(ClientConfig {
+                network: config.network,
+                allowed: config.allowed,
+                clock: Arc::new(move || config.clock.now()),
+                timeouts: config.timeouts,
+                service: crate::NAME,
+            }),
             permits: Semaphore::new(limits::AT_ONCE),
             work: Mutex::default(),
             remembered: Cache::new(limits::REMEMBERED),
@@ -226,17 +203,17 @@ impl Deliverer {
             .map(|channel| &channel.kind)
         {
             None => job.span().in_scope(|| {
-                self.attempted(job, Attempted::rejected("the channel was deleted"), None);
+                self.attempted(job, Attempted::refused("the channel was deleted"), None);
             }),
             Some(ChannelKind::Log) => job.span().in_scope(|| {
                 write_log(&job);
-                self.attempted(job, Attempted::delivered("written to the log"), None);
+                self.attempted(job, Attempted::taken("written to the log"), None);
             }),
             Some(ChannelKind::Webhook(webhook)) => self.enqueue(job, webhook.clone()),
         }
     }
 
-    fn enqueue(&self, job: Job, webhook: Webhook) {
+    fn enqueue(&self, job: Job, webhook: Destination) {
         let name = job.delivery.channel.clone();
         let bytes = job.delivery.body.len() + job.delivery.subject.len();
         let partition = job.partition;
@@ -263,7 +240,7 @@ impl Deliverer {
         }
     }
 
-    async fn run(self, mut job: Job, webhook: Webhook) {
+    async fn run(self, mut job: Job, webhook: Destination) {
         job.trace_by_span();
         let (attempted, took) = {
             let _permit = self.0.permits.acquire().await;
@@ -272,18 +249,23 @@ impl Deliverer {
                 id: job.id,
                 customer: job.customer,
                 time: job.time,
-                trace_parent: &job.trace_parent,
                 delivery: &job.delivery,
             };
+            let post = Post {
+                destination: &webhook,
+                id: &job.id.to_string(),
+                trace_parent: &job.trace_parent,
+                body: message.body(),
+            };
             // A panic costs this attempt, not the destination's place in its window.
-            let attempted = AssertUnwindSafe(self.0.webhooks.post(&webhook, message))
+            let attempted = AssertUnwindSafe(self.0.webhooks.post(post))
                 .catch_unwind()
                 .await
                 .unwrap_or_else(|_| Attempted::unanswered("the attempt failed inside"));
             (attempted, begun.elapsed())
         };
         tracing::debug!(
-            result = attempted.result.as_str_name(),
+            result = result_of(attempted.verdict).as_str_name(),
             "delivery attempted"
         );
         {
@@ -298,10 +280,11 @@ impl Deliverer {
     /// Takes note of what came of an attempt that was made now, in its span.
     fn attempted(&self, mut job: Job, attempted: Attempted, took: Option<Duration>) {
         job.trace_by_span();
-        if attempted.result != DeliveryResult::Delivered {
+        let result = result_of(attempted.verdict);
+        if result != DeliveryResult::Delivered {
             Span::current().record("otel.status_code", "ERROR");
         }
-        self.0.metrics.attempted(attempted.result, took);
+        self.0.metrics.attempted(result, took);
         self.finish(job, attempted);
     }
 

@@ -5,8 +5,6 @@
 
 mod catalog;
 pub mod deliverer;
-#[cfg(feature = "fuzz")]
-pub mod fuzz;
 mod handlers;
 pub mod limits;
 mod metrics;

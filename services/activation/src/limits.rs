@@ -2,25 +2,10 @@
 
 use std::time::Duration;
 
-/// Time to resolve a host and connect to it: a destination that needs longer is down.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for a whole delivery: within what Standard Webhooks lets receivers take, and a third of an attempt's lease.
-pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(20);
-/// Time to read the body of an answer: the head has decided already, the body is only detail.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Bytes of an answer's body that are read before the connection is dropped.
-pub const BODY_BYTES: usize = 16 * 1024;
-/// Bytes of an answer's head.
-pub const HEAD_BYTES: usize = 32 * 1024;
-/// Idle connections kept to one destination, as many as it may be sent to at once.
-pub const IDLE_CONNECTIONS: usize = WINDOW_MOST;
-/// How long an idle connection is kept: below the sixty seconds after which many servers close theirs.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Deliveries to one destination at once, to begin with.
 pub const WINDOW_FIRST: usize = 8;
-/// Deliveries to one destination at once, at the most.
-pub const WINDOW_MOST: usize = 64;
+/// Deliveries to one destination at once, at the most: as many as connections are kept to one.
+pub const WINDOW_MOST: usize = outbound::limits::IDLE_CONNECTIONS;
 /// Deliveries at once, to all destinations: each holds a connection and up to 300 kB.
 pub const AT_ONCE: usize = 256;
 /// Deliveries that wait for one destination. What is over it is left to its lease, which asks again.

@@ -1,4 +1,5 @@
-//! The servers that tests share: real ones as child processes, each with its own port and folder.
+//! The servers that tests share: real ones as child processes, each with its own port and folder,
+//! and receivers of webhooks.
 //!
 //! A server that is not installed is an error that names the package, never a test that silently
 //! does nothing. It knows no crate of ours, so that every crate's tests can use it.
@@ -8,6 +9,7 @@ mod child;
 mod cluster;
 mod postgres;
 mod proxy;
+mod receiver;
 mod redis;
 mod resp;
 mod sentinel;
@@ -18,6 +20,7 @@ pub use child::StartError;
 pub use cluster::RedisCluster;
 pub use postgres::{BaseCopy, LogArchive, PostgresServer};
 pub use proxy::Proxy;
+pub use receiver::{Answer, Receiver};
 pub use redis::RedisServer;
 pub use sentinel::RedisSentinel;
 pub use setup::{Login, RedisSetup};

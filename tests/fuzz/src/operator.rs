@@ -258,8 +258,8 @@ pub(crate) const ANSWER: Target = Target {
     run: |bytes| {
         let (status, retry_after) = split(bytes);
         // Twice, since statuses are more than a byte has.
-        activation::fuzz::answer(100 + u16::from(status), retry_after);
-        activation::fuzz::answer(350 + u16::from(status), retry_after);
+        outbound::fuzz::answer(100 + u16::from(status), retry_after);
+        outbound::fuzz::answer(350 + u16::from(status), retry_after);
     },
     seeds: || {
         texts(&[

@@ -5,8 +5,8 @@ use std::fmt::{Debug, Display};
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use activation_core::address::is_public;
 use definitions::IfMatch;
+use destination::is_public;
 use identity_core::Normalizer;
 use kernel::{
     CustomerId, Duration, FragmentId, InstallationName, OutboundAddresses, RunId, Timestamp,

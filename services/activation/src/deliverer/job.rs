@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 use kernel::{ActivationId, CustomerId, PartitionId, RunId, Timestamp};
-use proto::stream::v1::{Delivery, Outcome, Record, record::Body};
+use outbound::{Attempted, Verdict};
+use proto::stream::v1::{Delivery, DeliveryResult, Outcome, Record, record::Body};
 
 use rpc::TraceParent;
 use tracing::{Span, field};
-
-use super::answer::Attempted;
 
 /// One attempt.
 #[derive(Debug)]
@@ -78,12 +77,21 @@ impl Job {
                 run_id: self.delivery.run_id.clone(),
                 visit: self.delivery.visit,
                 attempt: self.told,
-                result: attempted.result.into(),
+                result: result_of(attempted.verdict).into(),
                 retry_after_ms: attempted.retry_after_ms,
                 detail: attempted.detail.clone(),
             })),
             ..Record::default()
         }
+    }
+}
+
+/// The end of an attempt, as the core reads it.
+pub(super) const fn result_of(verdict: Verdict) -> DeliveryResult {
+    match verdict {
+        Verdict::Taken => DeliveryResult::Delivered,
+        Verdict::Refused => DeliveryResult::Rejected,
+        Verdict::Retry => DeliveryResult::Retry,
     }
 }
 

@@ -1,13 +1,5 @@
 //! Deliveries against real HTTP servers on this machine.
 
-mod outbound;
-mod server;
-
-use std::io;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -20,22 +12,12 @@ use prost::Message as _;
 use proto::activation::v1 as api;
 use proto::definition::v1::definition::Kind;
 use proto::stream::v1::{Batch, Delivery, DeliveryResult, Outcome, record::Body};
+use testkit::{Answer, Receiver};
 
-use self::server::{Answer, Server};
 use super::*;
 
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const PARTITION: PartitionId = PartitionId::new(3);
-
-/// Resolves every name to one address.
-struct Always(SocketAddr);
-
-#[async_trait]
-impl Network for Always {
-    async fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(vec![self.0])
-    }
-}
 
 /// A deliverer with its store.
 struct Bench {
@@ -68,18 +50,6 @@ fn compile(channels: &[api::Channel]) -> Arc<Definitions> {
 
 impl Bench {
     async fn new(channels: &[api::Channel]) -> Self {
-        Self::with_network(channels, Arc::new(SystemNetwork)).await
-    }
-
-    async fn with_network(channels: &[api::Channel], network: Arc<dyn Network>) -> Self {
-        Self::with_allowed(channels, network, OutboundAddresses::ANY).await
-    }
-
-    async fn with_allowed(
-        channels: &[api::Channel],
-        network: Arc<dyn Network>,
-        allowed: OutboundAddresses,
-    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let hot = EmbeddedStore::open(folder.path(), PartitionCount::DEFAULT)
             .await
@@ -92,8 +62,7 @@ impl Bench {
         let definitions = watch::Sender::new(compile(channels));
         let shared: SharedHotStore = hot.clone();
         let deliverer = Deliverer::start(DelivererConfig {
-            network,
-            allowed,
+            allowed: OutboundAddresses::ANY,
             clock: Arc::new(VirtualClock::new(Timestamp::from_millis(1_614_265_330_500))),
             timeouts: Timeouts {
                 connect: Duration::from_secs(2),
@@ -176,7 +145,7 @@ impl Bench {
 
 /// Delivers once to a server that answers so.
 async fn check(answer: Answer, result: DeliveryResult, detail: &str) -> Outcome {
-    let server = Server::start(answer).await;
+    let server = Receiver::start(answer).await;
     let mut bench = Bench::new(&[webhook("hook", server.url(), true)]).await;
     bench.dispatch("hook", 1, 1);
     let outcome = bench.one().await;
@@ -187,7 +156,7 @@ async fn check(answer: Answer, result: DeliveryResult, detail: &str) -> Outcome 
 
 #[tokio::test]
 async fn a_webhook_is_signed_over_the_bytes_that_arrive() {
-    let server = Server::start(Answer::Fixed(StatusCode::OK, None, "thanks")).await;
+    let server = Receiver::start(Answer::Fixed(StatusCode::OK, None, "thanks")).await;
     let mut bench = Bench::new(&[webhook("hook", server.url(), true)]).await;
     bench.dispatch("hook", 7, 2);
     let outcome = bench.one().await;
@@ -206,7 +175,7 @@ async fn a_webhook_is_signed_over_the_bytes_that_arrive() {
         .expect("base64");
     assert_eq!(
         header("webhook-signature"),
-        signature::sign(&key, id, 1_614_265_330, body)
+        destination::sign(&key, id, 1_614_265_330, body)
     );
     let message: serde_json::Value = serde_json::from_slice(body).expect("JSON");
     assert_eq!(message["type"], "activation");
@@ -234,96 +203,9 @@ async fn each_answer_means_what_it_says() {
 }
 
 #[tokio::test]
-async fn endless_and_dripping_bodies_are_cut() {
-    check(Answer::EndlessBody, DeliveryResult::Delivered, "200").await;
-    check(Answer::DrippingBody, DeliveryResult::Delivered, "200").await;
-}
-
-#[tokio::test]
-async fn redirects_are_not_followed() {
-    let target = Server::start(Answer::Fixed(StatusCode::OK, None, "")).await;
-    let to = Some(("location", target.url()));
-    let answer = Answer::Fixed(StatusCode::TEMPORARY_REDIRECT, to, "");
-    check(
-        answer,
-        DeliveryResult::Rejected,
-        "redirects are not followed",
-    )
-    .await;
-    assert_eq!(target.connections(), 0);
-}
-
-#[tokio::test]
-async fn nothing_listens_and_nobody_knows_the_name() {
-    let port = Server::free_port().await;
-    let url = format!("http://127.0.0.1:{port}/");
-    let mut bench = Bench::new(&[webhook("hook", url, true)]).await;
-    bench.dispatch("hook", 1, 1);
-    assert_eq!(bench.one().await.result(), DeliveryResult::Retry);
-}
-
-#[tokio::test]
-async fn a_public_name_that_leads_inside_is_refused_and_never_connected_to() {
-    let server = Server::start(Answer::Fixed(StatusCode::OK, None, "")).await;
-    let url = format!("http://hooks.example.com:{}/", server.address.port());
-    for address in [
-        server.address,
-        SocketAddr::new("169.254.169.254".parse().expect("an address"), 80),
-        SocketAddr::new(
-            "::ffff:127.0.0.1".parse().expect("an address"),
-            server.address.port(),
-        ),
-    ] {
-        let channels = [webhook("hook", url.clone(), false)];
-        let mut bench = Bench::with_network(&channels, Arc::new(Always(address))).await;
-        bench.dispatch("hook", 1, 1);
-        let outcome = bench.one().await;
-        assert_eq!(outcome.result(), DeliveryResult::Rejected, "{outcome:?}");
-        assert!(outcome.detail.contains("allow_private_network"));
-    }
-    assert_eq!(server.connections(), 0);
-}
-
-/// Leads somewhere else each time it is asked.
-struct Rebinding {
-    inside: SocketAddr,
-    asked: AtomicUsize,
-}
-
-#[async_trait]
-impl Network for Rebinding {
-    async fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
-        let elsewhere = SocketAddr::new("192.0.2.1".parse().expect("an address"), 9);
-        let first = self.asked.fetch_add(1, Ordering::SeqCst) == 0;
-        Ok(vec![if first { elsewhere } else { self.inside }])
-    }
-}
-
-#[tokio::test]
-async fn every_new_connection_is_checked_anew() {
-    let server = Server::start(Answer::Fixed(StatusCode::OK, None, "")).await;
-    let network = Arc::new(Rebinding {
-        inside: server.address,
-        asked: AtomicUsize::new(0),
-    });
-    let channels = [webhook(
-        "hook",
-        "http://hooks.example.com/".to_owned(),
-        false,
-    )];
-    let mut bench = Bench::with_network(&channels, network.clone()).await;
-    for attempt in 1..=2 {
-        bench.dispatch("hook", attempt, 1);
-        assert_ne!(bench.one().await.result(), DeliveryResult::Delivered);
-    }
-    assert_eq!(network.asked.load(Ordering::SeqCst), 2);
-    assert_eq!(server.connections(), 0);
-}
-
-#[tokio::test]
 async fn a_dead_destination_delays_no_healthy_one() {
-    let dead = Server::start(Answer::Silence).await;
-    let healthy = Server::start(Answer::Fixed(StatusCode::OK, None, "")).await;
+    let dead = Receiver::start(Answer::Silence).await;
+    let healthy = Receiver::start(Answer::Fixed(StatusCode::OK, None, "")).await;
     let channels = [
         webhook("dead", dead.url(), true),
         webhook("healthy", healthy.url(), true),
@@ -353,7 +235,7 @@ async fn a_dead_destination_delays_no_healthy_one() {
 #[tokio::test]
 async fn what_is_under_way_is_not_sent_twice_and_answers_to_its_newest_attempt() {
     let (release, held) = watch::channel(false);
-    let server = Server::start(Answer::Held(held)).await;
+    let server = Receiver::start(Answer::Held(held)).await;
     let mut bench = Bench::new(&[webhook("hook", server.url(), true)]).await;
     bench.dispatch("hook", 1, 1);
     bench.dispatch("hook", 1, 2);

@@ -1,11 +1,13 @@
-//! Which network addresses a destination may have.
+//! The network addresses that a destination may have.
 //!
-//! Only addresses of the public internet, so that a URL in a definition cannot reach what is inside: loopback, private
-//! networks, metadata services of clouds. It does not resolve names; who connects checks what they resolve to.
+//! Only addresses of the public internet, so that a URL in a definition cannot reach what is inside:
+//! loopback, private networks, metadata services of clouds. It does not resolve names; who connects
+//! checks what they resolve to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address is one of the public internet, by the registries of special-purpose addresses of IANA (RFC 6890).
+/// Returns whether an address is one of the public internet, by the registries of special-purpose
+/// addresses of IANA (RFC 6890).
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
@@ -46,7 +48,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         && first != 0x3fff // documentation
 }
 
-/// The IPv4 address that packets to this address reach: mapped, NAT64 (RFC 6052) and 6to4 (RFC 3056).
+/// The IPv4 address that packets to this address reach: mapped, NAT64 (RFC 6052) and 6to4
+/// (RFC 3056).
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, high, low] = address.segments();
     let of = |high: u16, low: u16| {

@@ -1,4 +1,4 @@
-//! A small HTTP server that behaves as badly as told.
+//! A receiver of webhooks: a small HTTP server that behaves as badly as told.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,9 +18,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What every request gets.
-#[derive(Clone)]
-pub(super) enum Answer {
+/// The answer to every request.
+#[derive(Debug, Clone)]
+pub enum Answer {
     /// A status, perhaps a header, and a text.
     Fixed(StatusCode, Option<(&'static str, String)>, &'static str),
     /// Nothing, ever.
@@ -38,54 +38,82 @@ pub(super) enum Answer {
 type Seen = Arc<Mutex<Vec<(Parts, Bytes)>>>;
 type AnswerBody = BoxBody<Bytes, Infallible>;
 
-pub(super) struct Server {
-    pub(super) address: SocketAddr,
+/// A receiver of webhooks on a port of its own.
+#[derive(Debug)]
+pub struct Receiver {
+    /// Where it listens.
+    pub address: SocketAddr,
     connections: Arc<AtomicUsize>,
+    answer: Arc<Mutex<Answer>>,
     seen: Seen,
 }
 
-impl Server {
-    pub(super) async fn start(answer: Answer) -> Self {
+impl Receiver {
+    /// Starts one that answers so.
+    ///
+    /// # Panics
+    /// Where the machine has no free port.
+    pub async fn start(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let server = Self {
+        let receiver = Self {
             address: listener.local_addr().expect("an address"),
             connections: Arc::default(),
+            answer: Arc::new(Mutex::new(answer)),
             seen: Seen::default(),
         };
-        let (connections, seen) = (Arc::clone(&server.connections), Arc::clone(&server.seen));
+        let connections = Arc::clone(&receiver.connections);
+        let (answer, seen) = (Arc::clone(&receiver.answer), Arc::clone(&receiver.seen));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, answer.clone(), Arc::clone(&seen)));
+                tokio::spawn(serve(stream, Arc::clone(&answer), Arc::clone(&seen)));
             }
         });
-        server
+        receiver
     }
 
-    pub(super) async fn free_port() -> u16 {
+    /// Has it answer so from now on.
+    ///
+    /// # Panics
+    /// Where a request of it panicked.
+    pub fn answer(&self, answer: Answer) {
+        *self.answer.lock().expect("not poisoned") = answer;
+    }
+
+    /// Returns a port where nothing listens.
+    ///
+    /// # Panics
+    /// Where the machine has no free port.
+    pub async fn free_port() -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         listener.local_addr().expect("an address").port()
     }
 
-    pub(super) fn url(&self) -> String {
+    /// Returns its URL.
+    pub fn url(&self) -> String {
         format!("http://{}/hooks?x=1", self.address)
     }
 
-    pub(super) fn connections(&self) -> usize {
+    /// Returns the number of connections that were made to it.
+    pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    pub(super) fn requests(&self) -> Vec<(Parts, Bytes)> {
+    /// Returns the requests that came, oldest first, each with its body.
+    ///
+    /// # Panics
+    /// Where a request of it panicked.
+    pub fn requests(&self) -> Vec<(Parts, Bytes)> {
         self.seen.lock().expect("not poisoned").clone()
     }
 }
 
-async fn serve(stream: TcpStream, answer: Answer, seen: Seen) {
-    if matches!(answer, Answer::Close) {
+async fn serve(stream: TcpStream, answer: Arc<Mutex<Answer>>, seen: Seen) {
+    if matches!(current(&answer), Answer::Close) {
         return;
     }
     let service = service_fn(move |request: Request<Incoming>| {
-        let (answer, seen) = (answer.clone(), Arc::clone(&seen));
+        let (answer, seen) = (current(&answer), Arc::clone(&seen));
         async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await.expect("a whole request").to_bytes();
@@ -97,6 +125,10 @@ async fn serve(stream: TcpStream, answer: Answer, seen: Seen) {
     let _ = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
+}
+
+fn current(answer: &Mutex<Answer>) -> Answer {
+    answer.lock().expect("not poisoned").clone()
 }
 
 async fn respond(answer: Answer) -> Response<AnswerBody> {

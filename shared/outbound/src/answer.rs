@@ -1,60 +1,77 @@
-//! What a destination's answer means: a pure function of its head.
+//! The meaning of a destination's answer: a pure function of its head.
 
 use http::{HeaderMap, StatusCode, header};
 use kernel::Timestamp;
-use proto::stream::v1::DeliveryResult;
 
-/// How an attempt went.
+/// The end of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The destination took it.
+    Taken,
+    /// It was refused: the same again would be refused again.
+    Refused,
+    /// Another attempt may succeed.
+    Retry,
+}
+
+/// An attempt, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempted {
-    /// How it went.
-    pub result: DeliveryResult,
-    /// How long to wait before the next attempt, in milliseconds; 0 where the destination did not say.
+    /// The end of it.
+    pub verdict: Verdict,
+    /// The status of the answer; absent where there was none.
+    pub status: Option<StatusCode>,
+    /// Milliseconds to wait before the next attempt; 0 where the destination did not say.
     pub retry_after_ms: i64,
     /// Detail for people.
     pub detail: String,
-    /// Whether the destination is struggling, so that fewer deliveries at once are better.
+    /// True where the destination is struggling, so that fewer posts at once are better.
     pub is_struggling: bool,
 }
 
 impl Attempted {
-    /// The destination took it.
-    pub(super) fn delivered(detail: impl Into<String>) -> Self {
-        Self::of(DeliveryResult::Delivered, detail, false)
+    /// It was taken.
+    pub fn taken(detail: impl Into<String>) -> Self {
+        Self::of(Verdict::Taken, detail, false)
     }
 
     /// No attempt can succeed.
-    pub(super) fn rejected(detail: impl Into<String>) -> Self {
-        Self::of(DeliveryResult::Rejected, detail, false)
+    pub fn refused(detail: impl Into<String>) -> Self {
+        Self::of(Verdict::Refused, detail, false)
     }
 
     /// There was no answer; another attempt may get one.
-    pub(super) fn unanswered(detail: impl Into<String>) -> Self {
-        Self::of(DeliveryResult::Retry, detail, true)
+    pub fn unanswered(detail: impl Into<String>) -> Self {
+        Self::of(Verdict::Retry, detail, true)
     }
 
     /// Reads the head of an answer.
     ///
-    /// 2xx is success. Redirects are never followed, because they lead where nobody checked. 408, 425, 429 and 5xx ask
-    /// to be tried again; everything else is a refusal.
-    pub(super) fn of_head(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Self {
+    /// 2xx is success. Redirects are never followed, because they lead where nobody checked. 408,
+    /// 425, 429 and 5xx ask to be tried again; everything else is a refusal.
+    pub(crate) fn of_head(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Self {
         let line = status.to_string();
-        match status.as_u16() {
-            200..=299 => Self::delivered(line),
-            300..=399 => Self::rejected(format!(
+        let read = match status.as_u16() {
+            200..=299 => Self::taken(line),
+            300..=399 => Self::refused(format!(
                 "{line}: redirects are not followed; correct the URL"
             )),
             408 | 425 | 429 | 500..=599 => Self {
                 retry_after_ms: retry_after_ms(headers, now),
                 ..Self::unanswered(line)
             },
-            _ => Self::rejected(line),
+            _ => Self::refused(line),
+        };
+        Self {
+            status: Some(status),
+            ..read
         }
     }
 
-    fn of(result: DeliveryResult, detail: impl Into<String>, is_struggling: bool) -> Self {
+    fn of(verdict: Verdict, detail: impl Into<String>, is_struggling: bool) -> Self {
         Self {
-            result,
+            verdict,
+            status: None,
             retry_after_ms: 0,
             detail: detail.into(),
             is_struggling,
@@ -62,7 +79,8 @@ impl Attempted {
     }
 }
 
-/// Reads `Retry-After` in both its forms, seconds and a date; a date in the past and what is neither count as nothing.
+/// Reads `Retry-After` in both its forms, seconds and a date; a date in the past and what is neither
+/// count as nothing.
 fn retry_after_ms(headers: &HeaderMap, now: Timestamp) -> i64 {
     let Some(text) = headers
         .get(header::RETRY_AFTER)
@@ -87,7 +105,7 @@ fn retry_after_ms(headers: &HeaderMap, now: Timestamp) -> i64 {
 mod tests {
     use super::*;
 
-    fn check(status: u16, retry_after: Option<&str>, result: DeliveryResult, wait_ms: i64) {
+    fn check(status: u16, retry_after: Option<&str>, verdict: Verdict, wait_ms: i64) {
         let mut headers = HeaderMap::new();
         if let Some(text) = retry_after {
             headers.insert(header::RETRY_AFTER, text.parse().expect("a header"));
@@ -96,29 +114,29 @@ mod tests {
         let status = StatusCode::from_u16(status).expect("a status");
         let attempted = Attempted::of_head(status, &headers, now);
         assert_eq!(
-            (attempted.result, attempted.retry_after_ms),
-            (result, wait_ms),
+            (attempted.verdict, attempted.retry_after_ms),
+            (verdict, wait_ms),
             "{status} {retry_after:?}"
         );
     }
 
     #[test]
     fn each_status_means_one_thing() {
-        use DeliveryResult::{Delivered, Rejected, Retry};
+        use Verdict::{Refused, Retry, Taken};
         for status in [200, 202, 204] {
-            check(status, None, Delivered, 0);
+            check(status, None, Taken, 0);
         }
         for status in [408, 425, 429, 500, 502, 503, 504] {
             check(status, None, Retry, 0);
         }
         for status in [301, 302, 307, 400, 401, 404, 410, 422] {
-            check(status, None, Rejected, 0);
+            check(status, None, Refused, 0);
         }
     }
 
     #[test]
     fn a_destination_may_say_when_to_come_back_in_two_ways() {
-        use DeliveryResult::Retry;
+        use Verdict::Retry;
         check(429, Some("120"), Retry, 120_000);
         check(503, Some("Wed, 21 Oct 2015 07:29:30 GMT"), Retry, 90_000);
         check(503, Some("Wed, 21 Oct 2015 07:00:00 GMT"), Retry, 0);

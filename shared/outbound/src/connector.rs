@@ -1,7 +1,8 @@
 //! Connects to destinations, and only to those that may be connected to.
 //!
-//! A name is resolved once, every address is checked, and the connection goes to a checked address: a name that
-//! resolves to something else a moment later gains nothing. Each new connection is checked again.
+//! A name is resolved once, every address is checked, and the connection goes to a checked address:
+//! a name that resolves to something else a moment later gains nothing. Each new connection is
+//! checked again.
 
 mod wire;
 
@@ -13,29 +14,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use activation_core::{address, channel};
 use async_trait::async_trait;
+use destination::{host_of, is_public};
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use kernel::OutboundAddresses;
 use tokio::net::TcpStream;
 
-pub(super) use self::wire::Reach;
+pub(crate) use self::wire::Reach;
 pub use self::wire::Wire;
 
-/// The network between a deliverer and its destinations.
+/// The network between a client and its destinations.
 #[async_trait]
 pub trait Network: Send + Sync + 'static {
     /// Returns the addresses of a host.
     ///
     /// # Errors
-    /// As the network says; the delivery is tried again.
+    /// As the network says; a post may be tried again.
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 
     /// Connects to an address, by TCP unless the network is another one.
     ///
     /// # Errors
-    /// As the network says; the delivery is tried again.
+    /// As the network says; a post may be tried again.
     async fn connect(&self, address: SocketAddr) -> io::Result<Wire> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -54,13 +55,13 @@ impl Network for SystemNetwork {
     }
 }
 
-/// Why there is no connection.
+/// There is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
-    /// The host is not of the public internet, and its channel does not ask for that.
+pub(crate) enum ConnectError {
+    /// The host is not of the public internet, and its destination does not ask for that.
     #[error("the host resolves to no address of the public internet")]
     Refused,
-    /// The operator does not allow its addresses, whatever the channel says.
+    /// The operator does not allow its addresses, whatever the destination says.
     #[error("the host resolves to no address that this installation may connect to")]
     Forbidden,
     /// It took too long: try again.
@@ -73,13 +74,13 @@ pub(super) enum ConnectError {
 
 /// Opens connections for the HTTP client.
 #[derive(Clone)]
-pub(super) struct Connector {
-    pub(super) network: Arc<dyn Network>,
-    /// The addresses that the operator allows. A channel can only narrow them.
-    pub(super) allowed: Arc<OutboundAddresses>,
-    /// True where the channel takes addresses that are not of the public internet.
-    pub(super) allow_private_network: bool,
-    pub(super) timeout: Duration,
+pub(crate) struct Connector {
+    pub(crate) network: Arc<dyn Network>,
+    /// The addresses that the operator allows. A destination can only narrow them.
+    pub(crate) allowed: Arc<OutboundAddresses>,
+    /// True where the destination takes addresses that are not of the public internet.
+    pub(crate) allow_private_network: bool,
+    pub(crate) timeout: Duration,
 }
 
 impl Connector {
@@ -90,7 +91,7 @@ impl Connector {
     }
 
     async fn connect_any(&self, url: &Uri) -> Result<TokioIo<Wire>, ConnectError> {
-        let host = channel::host_of(url);
+        let host = host_of(url);
         let is_tls = url.scheme_str() == Some("https");
         let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let mut addresses = match host.parse::<IpAddr>() {
@@ -100,12 +101,12 @@ impl Connector {
         if addresses.is_empty() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address").into());
         }
-        let is_wanted = |ip| self.allow_private_network || address::is_public(ip);
+        let is_wanted = |ip| self.allow_private_network || is_public(ip);
         addresses.retain(|found| is_wanted(found.ip()));
         if addresses.is_empty() {
             return Err(ConnectError::Refused);
         }
-        let is_allowed = |ip| self.allowed.contain(ip, address::is_public(ip));
+        let is_allowed = |ip| self.allowed.contain(ip, is_public(ip));
         addresses.retain(|found| is_allowed(found.ip()));
         if addresses.is_empty() {
             return Err(ConnectError::Forbidden);

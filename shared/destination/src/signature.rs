@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// Signs the bytes that go out: `v1,` and the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`.
-pub(super) fn sign(key: &[u8], id: &str, timestamp_seconds: i64, body: &[u8]) -> String {
+pub fn sign(key: &[u8], id: &str, timestamp_seconds: i64, body: &[u8]) -> String {
     let mut mac =
         <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(id.as_bytes());

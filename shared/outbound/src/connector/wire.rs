@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use activation_core::address;
+use destination::is_public;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -24,7 +24,7 @@ pub struct Wire {
 
 /// The network that a connection leads to; the client finds it in the extensions of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::deliverer) enum Reach {
+pub(crate) enum Reach {
     /// To the public internet.
     Public,
     /// Into a private network.
@@ -42,7 +42,7 @@ impl Wire {
 
     /// Says which address it leads to.
     pub(super) fn to(self, address: IpAddr) -> Self {
-        let reach = match address::is_public(address) {
+        let reach = match is_public(address) {
             true => Reach::Public,
             false => Reach::Private,
         };

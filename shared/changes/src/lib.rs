@@ -4,12 +4,26 @@
 //! process brings it to the log once, in order, and the worker forgets it after that. It does not
 //! decide what a change is, nor who may read one.
 
+mod batch;
+mod body;
+mod error;
+mod head;
+pub mod limits;
 mod log;
+mod mark;
+mod metrics;
+mod migration;
 mod position;
+mod rows;
 mod scribe;
 mod sink;
+mod sql;
+mod stored;
+mod wire;
 
-pub use self::log::{ChangeLog, Extent, LogBatch, ReadError};
+pub use self::error::{Damaged, ReadError, WriteError};
+pub use self::log::{ChangeLog, Extent, LogBatch};
+pub use self::migration::{MIGRATIONS, TABLES};
 pub use self::position::{ParsePositionError, Position};
 pub use self::scribe::Scribe;
 pub use self::sink::{ChangeSink, Pending, Place, SharedChangeSink};

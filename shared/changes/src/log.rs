@@ -1,17 +1,26 @@
 //! The log: rows of changes in SQL, numbered without gaps in the order in which they are committed.
+//!
+//! Its readers ask SQL alone. It does not know who asks, nor which changes they want.
 
-use std::collections::BTreeSet;
+mod at;
+mod erase;
+mod hand_over;
+mod prune;
+mod read;
 
 use kernel::Timestamp;
 use messages::stream::v1::ChangeRecord;
 use storage::{Database, StorageError};
+use uuid::Uuid;
 
-use crate::Position;
+use crate::sql::{query, signed};
+use crate::{MIGRATIONS, Position, head};
 
 /// The log of changes of an installation. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ChangeLog {
-    _database: Database,
+    database: Database,
+    id: u64,
 }
 
 /// How far the log goes.
@@ -23,7 +32,7 @@ pub struct Extent {
     pub newest: Position,
     /// When the oldest row came into the log; absent where it is empty.
     pub oldest_time: Option<Timestamp>,
-    /// The number of changes that are kept.
+    /// The number of changes that are kept, those that were erased included.
     pub changes: u64,
 }
 
@@ -32,27 +41,10 @@ pub struct Extent {
 pub struct LogBatch {
     /// Its number.
     pub row: u64,
-    /// When it came into the log.
+    /// When it came into the log, by the database's clock.
     pub time: Timestamp,
     /// Its changes, in order. One that was erased is the default: no customer and no kind.
     pub changes: Vec<ChangeRecord>,
-}
-
-/// A position cannot be read from.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// It is of another installation.
-    #[error("is of another installation")]
-    OtherLog,
-    /// It is older than what is kept.
-    #[error("is older than what is kept")]
-    TooOld,
-    /// It is newer than the newest: the database was restored to an earlier time.
-    #[error("is newer than the newest change")]
-    TooNew,
-    /// The database does not answer.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
 }
 
 impl ChangeLog {
@@ -61,8 +53,21 @@ impl ChangeLog {
     /// # Errors
     /// As [`Database::migrate`].
     pub async fn open(database: Database) -> Result<Self, StorageError> {
-        let _ = database;
-        todo!()
+        database.migrate("changes", MIGRATIONS).await?;
+        // 62 bits of chance.
+        let (_, chance) = Uuid::now_v7().as_u64_pair();
+        head::make(database.orm(), chance).await?;
+        let id = head::read(database.orm()).await?.id;
+        Ok(Self { database, id })
+    }
+
+    /// The name of the log, which its positions have and those of other installations do not.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn into_database(self) -> Database {
+        self.database
     }
 
     /// How far the log goes.
@@ -70,44 +75,31 @@ impl ChangeLog {
     /// # Errors
     /// [`StorageError`] where the database does not answer.
     pub async fn extent(&self) -> Result<Extent, StorageError> {
-        todo!()
+        let head = head::read(self.database.orm()).await?;
+        let sql = "SELECT append_time FROM change_log WHERE row_number = $1";
+        let oldest = [signed(head.oldest_row).into()];
+        let rows = query(self.database.orm(), sql, oldest).await?;
+        let time: Option<i64> = rows.first().map(|it| it.try_get_by_index(0)).transpose()?;
+        let position = |row| Position {
+            log: head.id,
+            row,
+            index: 0,
+        };
+        Ok(Extent {
+            oldest: position(head.oldest_row),
+            newest: position(head.next_row),
+            oldest_time: time.map(Timestamp::from_millis),
+            changes: head.changes,
+        })
     }
 
-    /// Returns the number of the newest row; cheap, for whoever waits for the next one.
+    /// Returns the number of the newest row; cheap, for whoever waits for the next one. 0 where
+    /// there never was one.
     ///
     /// # Errors
     /// [`StorageError`] where the database does not answer.
     pub async fn newest_row(&self) -> Result<u64, StorageError> {
-        todo!()
-    }
-
-    /// Reads rows from the one that a position is in, oldest first, up to some bytes and at least
-    /// one where there is one. The first row comes whole: the caller leaves out what is before the
-    /// position.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn read(&self, after: Position, max_bytes: usize) -> Result<Vec<LogBatch>, ReadError> {
-        let _ = (after, max_bytes);
-        todo!()
-    }
-
-    /// Removes rows that came before an instant, and returns their number.
-    ///
-    /// # Errors
-    /// [`StorageError`] where the database does not answer.
-    pub async fn prune(&self, before: Timestamp) -> Result<u64, StorageError> {
-        let _ = before;
-        todo!()
-    }
-
-    /// Removes what is said of some customers, by id, and returns the number of changes: positions
-    /// stay as they are.
-    ///
-    /// # Errors
-    /// [`StorageError`] where the database does not answer.
-    pub async fn erase(&self, customers: &BTreeSet<[u8; 16]>) -> Result<u64, StorageError> {
-        let _ = customers;
-        todo!()
+        let head = head::read(self.database.orm()).await?;
+        Ok(head.next_row.saturating_sub(1))
     }
 }

@@ -16,7 +16,7 @@ pub struct Place {
     pub seq: u64,
 }
 
-/// What a commit changed, on its way to the log.
+/// The changes of a commit, on their way to the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
     /// The commit.
@@ -28,9 +28,14 @@ pub struct Pending {
 /// Takes what commits changed, and brings it to the log in the background.
 ///
 /// # Contract
-/// A worker calls [`open`](Self::open) first, with everything that its store has still pending, and
-/// [`push`](Self::push) after each commit that took effect, in order. It keeps what it pushed in its
-/// store until [`logged`](Self::logged) says that the log has it.
+/// - A worker calls [`open`](Self::open) first, with everything that its store has still pending,
+///   and [`push`](Self::push) after each commit that took effect, in order. It keeps what it pushed
+///   in its store until [`logged`](Self::logged) says that the log has it.
+/// - A place is greater than all earlier ones of the partition, those of a worker that opens it
+///   again under the same epoch included: its store may have lost what the log has.
+/// - A push under another epoch than that of the last [`open`](Self::open), or that is no greater
+///   than the one before, is no news and dropped: the store has it, or had it.
+/// - No call waits for anything but a short lock.
 pub trait ChangeSink: Send + Sync + fmt::Debug + 'static {
     /// A worker owns a partition from now on, under an epoch. What it had pushed before is void: the
     /// store has `pending` alone, oldest first.

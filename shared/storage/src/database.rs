@@ -209,7 +209,7 @@ impl Database {
 
     /// Returns the SQL that reads the database's clock: milliseconds since the epoch, as of now and
     /// not as of the beginning of a transaction.
-    pub(crate) fn now_sql(&self) -> &'static str {
+    pub fn now_sql(&self) -> &'static str {
         match self.orm.get_database_backend() {
             DbBackend::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
             _ => "CAST(round(unixepoch('subsec') * 1000) AS INTEGER)",

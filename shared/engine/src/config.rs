@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use changes::SharedChangeSink;
 use hot::SharedHotStore;
 use kernel::Duration;
 use storage::{Leases, SharedLeases};
@@ -34,6 +35,9 @@ pub struct EngineConfig<C: Core> {
     pub refresh: Option<Arc<dyn Refresh>>,
     /// Takes what the core dispatches; absent where it dispatches nothing.
     pub dispatcher: Option<Arc<dyn Dispatcher>>,
+    /// Takes what cores say that changed, and brings it to the log of changes; absent where there
+    /// is none, and then nothing of it is stored.
+    pub changes: Option<SharedChangeSink>,
     /// How long a lease lasts unless renewed, and so how long a dead process holds up its
     /// partitions.
     pub lease_ttl: Duration,
@@ -75,6 +79,7 @@ impl<C: Core> EngineConfig<C> {
             definitions,
             refresh: None,
             dispatcher: None,
+            changes: None,
             lease_ttl: limits::LEASE_TTL,
             grace: limits::GRACE,
             cache_bytes: limits::CACHE_BYTES,
@@ -104,6 +109,13 @@ impl<C: Core> EngineConfig<C> {
         self
     }
 
+    /// Sets what takes the changes for consumers outside.
+    #[must_use]
+    pub fn with_changes(mut self, changes: SharedChangeSink) -> Self {
+        self.changes = Some(changes);
+        self
+    }
+
     /// Sets what takes the dispatched records.
     #[must_use]
     pub fn with_dispatcher(mut self, dispatcher: Arc<dyn Dispatcher>) -> Self {
@@ -124,6 +136,7 @@ impl<C: Core> Clone for EngineConfig<C> {
             definitions: self.definitions.clone(),
             refresh: self.refresh.clone(),
             dispatcher: self.dispatcher.clone(),
+            changes: self.changes.clone(),
             lease_ttl: self.lease_ttl,
             grace: self.grace,
             cache_bytes: self.cache_bytes,

@@ -35,6 +35,25 @@ pub const HAND_OVER: Duration = Duration::from_secs(3);
 /// Partitions that work at once: about four commits in flight fill a Redis primary, or the disk of a
 /// journal, and who waits grows its batch, which costs little more than a small one.
 pub const PARALLEL_TICKS: usize = 4;
+/// States of a partition that hold changes on their way to the log of changes. A worker commits
+/// some hundred times a second and the log is written ten times, so that some tens are in use.
+/// Where the log is behind by all of them, the worker waits.
+pub const CHANGE_STATES: u16 = 256;
+/// Bytes of changes in one such state: half of what a state may hold, so that a change is far from
+/// being too large for one.
+pub const CHANGES_PER_STATE_BYTES: usize = hot::limits::STATE_BYTES / 2;
+/// Such states that a commit of legal size can write: of two that follow each other, both together
+/// are over [`CHANGES_PER_STATE_BYTES`]. Fewer that are free make a worker wait.
+pub const CHANGE_STATES_PER_COMMIT: u16 = 8;
+/// Bytes of changes of a partition that are not in the log and make its worker wait: all partitions
+/// of three services together stay below 1 GiB in Redis while SQL is away.
+pub const CHANGES_BYTES: usize = 4 * 1024 * 1024;
+/// States of changes that are in the log and that a commit removes beside what else it does. A
+/// commit that adds some writes over others that are, so that this is more than one adds.
+pub const LOGGED_PER_COMMIT: usize = 16;
+/// Bytes of changes that are in the log and that an idle partition keeps: what is left then is no
+/// more than a few states of customers, and not worth a commit.
+pub const LOGGED_BYTES: usize = 64 * 1024;
 /// Customers touched by one batch, and keys written by it before it is cut: about two milliseconds
 /// of Redis. A commit may write more, for the parts of one customer change together.
 pub const STATES_PER_BATCH: usize = 256;

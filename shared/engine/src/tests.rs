@@ -3,6 +3,7 @@
 
 mod alarms;
 mod busy;
+mod changes;
 mod chronicle;
 mod clocks;
 mod counted;

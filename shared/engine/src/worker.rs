@@ -8,6 +8,7 @@ mod batch;
 mod build;
 mod cache;
 mod cause;
+mod changes;
 mod counted;
 mod customer;
 mod fault;
@@ -31,6 +32,7 @@ mod refuse;
 mod release;
 mod resume;
 mod run;
+mod span;
 mod time;
 mod turn;
 mod wait;
@@ -40,10 +42,10 @@ use std::time::Instant;
 use hot::{Commit, Frontier, HotError, Owner, SharedHotStore, Slot, StreamId, StreamName};
 use kernel::{PartitionId, Timestamp};
 use tracing::Instrument;
-use tracing::field::Empty;
 
 use self::batch::Batch;
 use self::cache::StateCache;
+use self::changes::{ChangeQueue, ChangeWrites};
 use self::counted::Counted;
 use self::fault::Fault;
 use self::inputs::Inputs;
@@ -51,6 +53,7 @@ use self::lane::Place;
 use self::output::{OutputGauge, Trail};
 use self::position::Position;
 use self::quarantine::Quarantine;
+use self::span::tick_span;
 use self::time::Reach;
 use crate::steps::Steps;
 use crate::{Dispatcher, EngineConfig, Freshness, limits, metrics};
@@ -62,6 +65,8 @@ pub(crate) struct Worker<C: Core> {
     position: Position,
     inputs: Inputs,
     outputs: Vec<OutputGauge>,
+    /// Changes on their way to the log; absent where nothing is written there.
+    changes: Option<ChangeQueue>,
     trail: Trail,
     cache_bytes: usize,
     cache: StateCache<C::State>,
@@ -96,6 +101,7 @@ struct Pending {
     places: Vec<(usize, Place)>,
     watermark: Timestamp,
     no_timer_before: Option<Timestamp>,
+    changes: ChangeWrites,
 }
 
 /// What one tick came to.
@@ -108,8 +114,8 @@ pub(crate) enum TickOutcome {
         /// When the first timer is due, on a wall clock.
         next_due: Option<Timestamp>,
     },
-    /// The reader of an output is behind, a target of the outbox is full, or this process may not
-    /// act now: try again in a moment.
+    /// The reader of an output or the log of changes is behind, a target of the outbox is full, or
+    /// this process may not act now: try again in a moment.
     Held,
     /// A timer is due, and something that was accepted before it is not here yet: try again on
     /// news, or in a moment.
@@ -137,11 +143,13 @@ impl<C: Core> Worker<C> {
         // Until it is told how many partitions share it.
         let cache_bytes = config.cache_bytes;
         let steps = Steps::new(slot, config.is_traced);
+        let sink = config.changes.clone();
         let mut worker = Self {
             config,
             position: Position::new(slot, epoch),
             inputs: Inputs::new(),
             outputs: Vec::new(),
+            changes: sink.map(|sink| ChangeQueue::new(sink, slot, epoch)),
             trail: Trail::default(),
             cache_bytes,
             cache: StateCache::new(cache_bytes),
@@ -188,6 +196,9 @@ impl<C: Core> Worker<C> {
         position.open(&head);
         self.cache = StateCache::new(self.cache_bytes);
         self.batch.clear(self.position.watermark);
+        if let Some(changes) = &mut self.changes {
+            changes.open(self.config.hot.as_ref()).await?;
+        }
         self.open_trail().await?;
         self.open_quarantine().await?;
         self.open_counted().await?;
@@ -271,6 +282,9 @@ impl<C: Core> Worker<C> {
                 self.reopen().await?;
             }
             self.forward().await?;
+            if self.changes.as_mut().is_some_and(ChangeQueue::is_full) {
+                return Ok(TickOutcome::Held);
+            }
             let held = self.held().await?;
             self.ask_frontier().await?;
             self.inputs.read(self.config.hot.as_ref(), held).await?;
@@ -352,6 +366,9 @@ impl<C: Core> Worker<C> {
                 Dispatcher::dispatch(dispatcher.as_ref(), self.position.slot.partition, record);
             }
         }
+        if let Some(changes) = &mut self.changes {
+            changes.settle(pending.changes);
+        }
         self.counted.settle(&commit.dropped_groups);
         self.settle_quarantine(commit.quarantine.len());
         self.batch.return_states(&mut self.cache);
@@ -376,25 +393,5 @@ impl<C: Core> Worker<C> {
         }
         self.batch.rewind(self.position.watermark);
         Ok(())
-    }
-}
-
-/// The span of one batch. Names of spans are constants, so each service has its own.
-fn tick_span(owner: Owner) -> tracing::Span {
-    macro_rules! span {
-        ($name:literal) => {
-            tracing::info_span!(
-                $name,
-                partition = Empty,
-                inputs = Empty,
-                otel.status_code = Empty
-            )
-        };
-    }
-    match owner {
-        Owner::Identity => span!("identity.tick"),
-        Owner::Segmentation => span!("segmentation.tick"),
-        Owner::Journey => span!("journey.tick"),
-        Owner::Activation => span!("activation.tick"),
     }
 }

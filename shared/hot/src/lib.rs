@@ -27,6 +27,7 @@ mod quarantine;
 pub mod redis;
 mod restorable;
 mod restore;
+mod state_keys;
 mod store;
 mod stored;
 mod timer;
@@ -44,9 +45,7 @@ pub use self::error::HotError;
 pub use self::memory::MemoryStore;
 pub use self::origin::{Origin, Writer};
 pub use self::place::{Cursor, Slot, Standing, StreamId};
-pub use self::quarantine::{
-    PageBounds, QUARANTINE_NOTES, QuarantineId, QuarantineSize, Quarantined,
-};
+pub use self::quarantine::{PageBounds, QuarantineId, QuarantineSize, Quarantined};
 pub use self::redis::{
     REDIS_SCHEMAS, RedisOptions, RedisStore, ServerFacts, check_schema, find_leftovers, inspect,
 };
@@ -54,5 +53,6 @@ pub use self::restorable::{RestorableStore, SharedRestorableStore};
 pub use self::restore::{
     Gate, GateAnswer, GateClaim, Gates, RestoredHead, StateRestore, StreamRestore,
 };
+pub use self::state_keys::{PENDING_CHANGES, QUARANTINE_NOTES};
 pub use self::store::{HotStore, SharedHotStore, WakeReceiver};
 pub use self::timer::Timer;

@@ -6,10 +6,6 @@ use std::fmt;
 
 use bytes::Bytes;
 
-/// The beginning of the keys of states that are notes about entries of a quarantine, and not about
-/// customers: no id of a customer is of that time.
-pub const QUARANTINE_NOTES: &str = "quarantine/tries/";
-
 /// Names an entry of a quarantine: the commit that set it aside, and its place among those of that
 /// commit.
 ///

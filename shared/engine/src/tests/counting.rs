@@ -7,7 +7,9 @@
 use bytes::Bytes;
 use hot::{Owner, StreamName};
 use kernel::{CounterKey, Duration, PartitionId, Timestamp};
-use messages::stream::v1::{Event, Fact, Record, record::Body};
+use messages::stream::v1::{
+    ChangeRecord, Event, Fact, MapMoved, Record, change_record::Kind, record::Body,
+};
 
 use decision::{BoundedCounters, Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
 
@@ -110,6 +112,7 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
                     customer_id: step.key.clone(),
                     ..Record::default()
                 };
+                step.effects.change(change(&record, "fired"));
                 step.effects.emit(fact(record, "fired", due_time));
                 Ok(Outcome::Keep {
                     next_due: state.due,
@@ -213,6 +216,11 @@ fn take(
             let size = usize::try_from(number()).expect("a size");
             effects.emit(fact(record.clone(), &"x".repeat(size), now));
         }
+        // A change of a size.
+        "tell" => {
+            let size = usize::try_from(number()).expect("a size");
+            effects.change(change(record, &"x".repeat(size)));
+        }
         "forward" => {
             let to = PartitionId::new(u16::try_from(number()).expect("a partition"));
             let mut copy = event.clone();
@@ -252,6 +260,7 @@ fn take(
         other => return Err(Poison::new(format!("unknown {other}"))),
     }
     effects.count(counter("seen"), 1);
+    effects.change(change(record, &event.event_id));
     effects.emit(fact(
         Record {
             trace_parent: String::new(),
@@ -263,6 +272,18 @@ fn take(
     Ok(Outcome::Keep {
         next_due: state.due,
     })
+}
+
+/// A change that has a name, told with the fact of that name.
+fn change(record: &Record, name: &str) -> ChangeRecord {
+    ChangeRecord {
+        customer_id: record.customer_id.clone(),
+        time_ms: record.time_ms,
+        kind: Some(Kind::Position(MapMoved {
+            journey_map: name.to_owned(),
+            ..MapMoved::default()
+        })),
+    }
 }
 
 /// The counter that tests write so: the group, a slash and the name, or the name alone.

@@ -11,6 +11,7 @@ use messages::stream::v1::Record;
 
 use super::aside::Aside;
 use super::cache::{Cached, StateCache};
+use super::changes::ChangePacker;
 use super::packer::Packer;
 use super::parts::{Asked, measure};
 use super::quarantine::InputId;
@@ -161,6 +162,7 @@ pub(crate) struct Batch<C: Core> {
     /// Parts of states on their way that were loaded in any try.
     pub(crate) raw: HashMap<(Key, PartKey), Bytes>,
     pub(crate) packer: Packer,
+    pub(crate) changes: ChangePacker,
     pub(crate) forwards: Vec<(StreamId, Vec<u8>)>,
     pub(crate) counts: BTreeMap<CounterKey, i64>,
     /// Groups of counters to drop before those changes.
@@ -201,6 +203,7 @@ impl<C: Core> Batch<C> {
             asked: HashMap::new(),
             raw: HashMap::new(),
             packer: Packer::default(),
+            changes: ChangePacker::default(),
             forwards: Vec::new(),
             counts: BTreeMap::new(),
             dropped_groups: BTreeSet::new(),
@@ -243,6 +246,7 @@ impl<C: Core> Batch<C> {
         }
         self.index.clear();
         self.packer.clear();
+        self.changes.clear();
         self.forwards.clear();
         self.counts.clear();
         self.dropped_groups.clear();
@@ -319,7 +323,8 @@ impl<C: Core> Batch<C> {
 
     /// What the commit is going to take, as far as is known before states are encoded.
     pub(crate) fn bytes(&self) -> usize {
-        self.packer.bytes() + self.state_bytes + self.parts.dirty_bytes + self.other_bytes
+        let packed = self.packer.bytes() + self.changes.bytes();
+        packed + self.state_bytes + self.parts.dirty_bytes + self.other_bytes
     }
 
     /// Returns the number of keys that the commit is going to write or remove, as far as is known

@@ -37,6 +37,8 @@ impl<C: Core> Worker<C> {
                 payload: payload.into(),
             })
             .collect();
+        let changes = self.changes.as_mut();
+        let changes = changes.map(|queue| queue.write(&self.batch.changes, &mut commit));
         let mut dropped = std::mem::take(&mut self.batch.dropped_groups);
         dropped.extend(self.counted.gone_beside(dropped.len()));
         commit.dropped_groups = dropped.into_iter().collect();
@@ -61,6 +63,7 @@ impl<C: Core> Worker<C> {
             commit,
             places,
             no_timer_before,
+            changes: changes.unwrap_or_default(),
         })
     }
 
@@ -152,7 +155,7 @@ impl<C: Core> Batch<C> {
 }
 
 /// Removes what is under a key. What has no timer is written with the same.
-const fn removal(key: StateKey) -> StateWrite {
+pub(super) const fn removal(key: StateKey) -> StateWrite {
     StateWrite {
         key,
         value: None,

@@ -26,8 +26,8 @@ struct Packed {
     accept_times_ms: Vec<i64>,
 }
 
-/// The number of `Batch.records`.
-const RECORDS_FIELD: u32 = 1;
+/// The number of `Batch.records`, and of `ChangeBatch.changes`.
+const ELEMENTS_FIELD: u32 = 1;
 
 /// Encodes a record as a message to another partition, with the number of the message.
 pub(crate) fn pack_message(record: &Record, number: u64) -> Vec<u8> {
@@ -55,13 +55,14 @@ pub(crate) fn message_number(payload: &Bytes) -> Option<u64> {
     Some(numbered.message_number).filter(|number| *number != 0)
 }
 
-/// Appends a record to an encoded `Batch`: a repeated field is the sequence of its elements.
-fn pack(record: &Record, buffer: &mut Vec<u8>) {
-    let len = record.encoded_len();
+/// Appends an element to an encoded `Batch` or `ChangeBatch`: a repeated field is the sequence of
+/// its elements.
+pub(super) fn pack(element: &impl Message, buffer: &mut Vec<u8>) {
+    let len = element.encoded_len();
     buffer.reserve(1 + encoded_len_varint(len as u64) + len);
-    encode_key(RECORDS_FIELD, WireType::LengthDelimited, buffer);
+    encode_key(ELEMENTS_FIELD, WireType::LengthDelimited, buffer);
     encode_varint(len as u64, buffer);
-    record.encode_raw(buffer);
+    element.encode_raw(buffer);
 }
 
 impl Packer {

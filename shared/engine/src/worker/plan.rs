@@ -7,6 +7,7 @@ use hot::HotError;
 use kernel::{Duration, Timestamp};
 use messages::stream::v1::record::Body;
 
+use super::changes::ChangeQueue;
 use super::lane::Item;
 use super::output::Held;
 use super::quarantine::panic_text;
@@ -82,12 +83,17 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Nothing else is to be done: drops counters of definitions that are gone, and tells those who
-    /// wait for a timer that is none, in a commit of its own. False where there are neither.
+    /// Nothing else is to be done: drops counters of definitions that are gone, tells those who
+    /// wait for a timer that is none, and removes changes that the log has, in a commit of its own.
+    /// False where there is nothing of all that.
     async fn prepare_rest(&mut self) -> Result<bool, HotError> {
         let definitions = Arc::clone(&self.config.definitions.borrow());
         self.find_gone(&definitions).await?;
-        if !self.counted.has_gone() && !self.has_told_too_early() {
+        let keeps_logged = self
+            .changes
+            .as_ref()
+            .is_some_and(ChangeQueue::keeps_much_that_is_logged);
+        if !self.counted.has_gone() && !self.has_told_too_early() && !keeps_logged {
             return Ok(false);
         }
         // Nothing was run that could fail.

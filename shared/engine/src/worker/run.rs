@@ -354,6 +354,12 @@ impl<C: Core> Worker<C> {
             batch.other_bytes += payload.len();
             batch.forwards.push((to, payload));
         }
+        if self.changes.is_none() {
+            batch.effects.changes.clear();
+        }
+        for change in batch.effects.changes.drain(..) {
+            batch.changes.push(&change);
+        }
         for (counter, change) in batch.effects.counts.drain(..) {
             // What the batch has counted before is within its bound.
             let bounded = C::BOUNDED_COUNTERS.filter(|_| !batch.counts.contains_key(&counter));

@@ -54,19 +54,15 @@ fn shorten(name: &str) -> String {
 pub(crate) struct Naming {
     /// Names by digest, of 64 bits: two lines that share one by chance count as equal ones, so that
     /// their ids hang on their order.
-    seen: [Tally<u64>; TALLIES],
+    seen: Tally<u64>,
     event_name: Option<String>,
 }
-
-/// Tallies that share the digests, by their first bits: a list that grows is copied while it does,
-/// so one of many is held twice at a time, and not all of them.
-const TALLIES: usize = 32;
 
 impl Naming {
     /// Begins to name the events of an import, all of which have this name if there is one.
     pub(crate) fn new(event_name: Option<&str>) -> Self {
         Self {
-            seen: Default::default(),
+            seen: Tally::default(),
             event_name: event_name.map(str::to_owned),
         }
     }
@@ -79,9 +75,8 @@ impl Naming {
         let mut start = [0; 8];
         start.copy_from_slice(&line.digest[..8]);
         let place = u64::from_be_bytes(start);
-        let seen = &mut self.seen[usize::from(start[0]) % TALLIES];
-        let before = seen.count(&place) as u64;
-        seen.add(place);
+        let before = self.seen.count(&place) as u64;
+        self.seen.add(place);
         let mut hasher = Sha256::new();
         hasher.update(line.digest);
         hasher.update(before.to_le_bytes());

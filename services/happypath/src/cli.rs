@@ -66,9 +66,15 @@ enum Command {
     Quarantine(commands::quarantine::Args),
     /// Shows events of sources that could not be taken, and replays or discards them
     DeadLetters(commands::dead_letters::Args),
+    /// Shows what would come of a post of a webhook, and the presets of known senders
+    Sources(commands::sources::Args),
+    /// Prints what changes for customers as it happens, and shows how far the log of changes goes
+    Changes(commands::changes::Args),
+    /// Shows how far receivers of changes are, and has one that is stopped go on
+    Subscriptions(commands::subscriptions::Args),
     /// Shows, exports and verifies the audit log: who changed what, and who read whose data
     Audit(commands::audit::Args),
-    /// Makes and rotates the keys that seal the secrets of channels
+    /// Makes and rotates the keys that seal the secrets of channels, sources and subscriptions
     Secrets(commands::secrets::Args),
     /// Brings the tables of the database up to date, or tells what is lacking (--check)
     Migrate(commands::migrate::Args),
@@ -115,6 +121,9 @@ impl Command {
             Self::Partitions(args) => &args.connection,
             Self::Quarantine(args) => args.connection(),
             Self::DeadLetters(args) => args.connection(),
+            Self::Sources(args) => return args.connection(),
+            Self::Changes(args) => args.connection(),
+            Self::Subscriptions(args) => args.connection(),
             Self::Audit(args) => return args.connection(),
             Self::Secrets(args) => return args.connection(),
         })
@@ -208,6 +217,9 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Partitions(args) => commands::partitions::run(args).await,
         Command::Quarantine(args) => commands::quarantine::run(args).await,
         Command::DeadLetters(args) => commands::dead_letters::run(args).await,
+        Command::Sources(args) => commands::sources::run(args).await,
+        Command::Changes(args) => commands::changes::run(args).await,
+        Command::Subscriptions(args) => commands::subscriptions::run(args).await,
         Command::Audit(args) => commands::audit::run(args).await,
         Command::Secrets(args) => commands::secrets::run(args).await,
         Command::Migrate(args) => Box::pin(commands::migrate::run(args)).await,
@@ -274,6 +286,14 @@ mod tests {
             "dead-letters replay --all --source web_shop --to 2026-01-01",
             "dead-letters replay a --payload event.json --json",
             "dead-letters discard --all",
+            "changes watch",
+            "changes watch --kind merge --kind membership --segment loyal --journey a --map b --channel c --customer user_id:u1",
+            "changes watch --from abc --limit 5 --json",
+            "changes watch --from-start",
+            "changes status --json",
+            "subscriptions list --json",
+            "subscriptions resume warehouse",
+            "subscriptions resume warehouse --from start --json",
             "audit list",
             "audit list --customer user_id:u1 --caller ann --action identity.get_customer --from 2026-01-01 --limit 5 --json",
             "audit export -o log.jsonl --to 2026-01-01 --service activation",
@@ -334,6 +354,12 @@ mod tests {
             "quarantine journey retry 0-12-0 --all",
             "quarantine journey retry 0-12-0 --reason x",
             "quarantine journey discard 0-12-0",
+            "changes",
+            "changes watch --kind x",
+            "changes watch --from a --from-start",
+            "changes watch --limit 0",
+            "subscriptions",
+            "subscriptions resume",
             "dead-letters replay",
             "dead-letters discard",
             "dead-letters discard a --all",

@@ -3,6 +3,7 @@
 pub(crate) mod activations;
 pub(crate) mod apply;
 pub(crate) mod audit;
+pub(crate) mod changes;
 pub(crate) mod completions;
 pub(crate) mod contexts;
 pub(crate) mod customer;
@@ -27,5 +28,7 @@ pub(crate) mod quarantine;
 pub(crate) mod rebuild;
 pub(crate) mod secrets;
 pub(crate) mod segments;
+pub(crate) mod sources;
 pub(crate) mod status;
+pub(crate) mod subscriptions;
 pub(crate) mod track;

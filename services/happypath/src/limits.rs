@@ -57,6 +57,10 @@ pub(crate) const SURVEYED_COLUMNS: usize = 500;
 pub const STREAM_ATTEMPTS: u32 = 8;
 /// The longest pause between two such attempts.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The first of these pauses of `changes watch`.
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Changes in a message of `changes watch`, as the contract allows.
+pub(crate) const CHANGES_PER_MESSAGE: u32 = 1_000;
 /// Items asked for at once when a list is read to its end.
 pub const PAGE_SIZE: u32 = 1_000;
 /// Partitions rebuilt at once: they wait for the database and for Redis in turn.
@@ -70,6 +74,8 @@ pub(crate) const REBUILD_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) const CONTEXTS_BYTES: u64 = 1024 * 1024;
 /// Bytes of an event in place of a dead letter's: as much as the service takes.
 pub(crate) const DEAD_LETTER_BYTES: u64 = 64 * 1024;
+/// Bytes of a post of a webhook that is tried: as much as the service takes.
+pub(crate) const WEBHOOK_FILE_BYTES: u64 = 5 * 1024 * 1024;
 /// Bytes of a file of one key or token: as much as services read of it.
 pub(crate) const KEY_FILE_BYTES: u64 = 8 * 1024;
 /// Characters of the name of an import, as the contract says.

@@ -5,6 +5,7 @@
 mod access;
 mod apply;
 mod bare;
+mod changes;
 mod child;
 mod commit;
 mod compare;
@@ -65,7 +66,7 @@ enum Name {
     Commit,
     /// Events a second from the ingest stream to the last committed activation, at each level of
     /// durability
-    Pipeline(Demand),
+    Pipeline(pipeline::Options),
     /// Processor time of the bytes of an event of `pipeline`, moved with nothing decided
     Floor,
     /// Transitions of runs a second for senders of every size: calls of one event, and messages of
@@ -75,6 +76,8 @@ enum Name {
     Frontier,
     /// Processor time of the gateway for an event of a batch over HTTP, and events a second
     Gateway(gateway::Options),
+    /// Changes a second of a consumer that was away for a million of them
+    Changes(changes::Options),
     /// Events a second of `happypath import`, beside a stream of which nothing is remembered
     Import(import::Options),
     /// Milliseconds from a sent event to the webhook that it causes, at 200 events a second
@@ -177,11 +180,15 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
         measured.push(Box::pin(commit::measure()).await?);
     }
     let demand = match name {
-        Name::Pipeline(demand) | Name::Latency(demand) => *demand,
+        Name::Latency(demand) => *demand,
         _ => Demand::default(),
     };
+    let pipeline = match name {
+        Name::Pipeline(options) => *options,
+        _ => pipeline::Options::default(),
+    };
     if is_all || matches!(name, Name::Pipeline(_)) {
-        measured.push(Box::pin(pipeline::measure(demand)).await?);
+        measured.push(Box::pin(pipeline::measure(pipeline)).await?);
     }
     if is_all || *name == Name::Floor {
         measured.push(Box::pin(floor::measure()).await?);
@@ -222,6 +229,7 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
             measured.push(Box::pin(transition::measure(options)).await?);
         }
         Name::Gateway(options) => measured.push(Box::pin(gateway::measure(*options)).await?),
+        Name::Changes(options) => measured.push(Box::pin(changes::measure(*options)).await?),
         Name::Import(options) => measured.push(Box::pin(import::measure(*options)).await?),
         Name::Frontier => measured.push(Box::pin(frontier::measure()).await?),
         Name::Idle => measured.push(Box::pin(idle::measure()).await?),
@@ -235,6 +243,8 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
             measured.push(Box::pin(frontier::measure()).await?);
             let gateway = gateway::Options::default();
             measured.push(Box::pin(gateway::measure(gateway)).await?);
+            let changes = changes::Options::default();
+            measured.push(Box::pin(changes::measure(changes)).await?);
             let import = import::Options::default();
             measured.push(Box::pin(import::measure(import)).await?);
             measured.push(Box::pin(idle::measure()).await?);

@@ -7,6 +7,7 @@ use std::time::Instant;
 use happypath::demo::history;
 use proto::identity::v1::Event;
 
+use crate::changes::watch_during;
 use crate::cpu::{self, Seconds};
 use crate::floor::{self, Volume, of_system};
 use crate::installation::{Demand, Installation, Level, Servers, connect};
@@ -30,15 +31,25 @@ const LEVELS: [(Level, f64, f64); 3] = [
 /// The most that an event may cost at level `journal`, as a multiple of the floor.
 const OVER_FLOOR: f64 = 3.5;
 
+/// The way in which the installations are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    demand: Demand,
+    /// Has one consumer read everything that changes for customers meanwhile
+    #[arg(long)]
+    watched: bool,
+}
+
 /// Measures real events, in rounds on fresh stores.
-pub(crate) async fn measure(demand: Demand) -> Result<Measured, Failure> {
+pub(crate) async fn measure(options: Options) -> Result<Measured, Failure> {
     let events = events()?;
-    let servers = Servers::start_with(demand)?;
+    let servers = Servers::start_with(options.demand)?;
     let bare = connect(&format!("http://{}", bare::serve().await?))?;
     let mut ceilings = Vec::new();
     let mut rates = [const { Vec::new() }; LEVELS.len()];
     let mut costs = [const { Vec::new() }; LEVELS.len()];
-    let mut floors = Vec::new();
+    let (mut floors, mut changes) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         ceilings.push(unary_rate(&bare, CALLS).await?);
         for (place, (level, _, _)) in LEVELS.iter().enumerate() {
@@ -46,8 +57,15 @@ pub(crate) async fn measure(demand: Demand) -> Result<Measured, Failure> {
                 Level::Journal => Volume::of_journal(played, events.len()).await.map(Some),
                 Level::Hot | Level::Embedded => Ok(None),
             };
-            let played = round(&servers, *level, &SETTINGS, &events, read).await?;
+            let play = Play {
+                servers: &servers,
+                level: *level,
+                settings: &SETTINGS,
+                is_watched: options.watched,
+            };
+            let played = play.round(&events, read).await?;
             rates[place].push(played.rate);
+            changes.push(played.changes);
             costs[place].push(played.cost);
             if let Some(volume) = played.read {
                 floors.push(floor::round(&servers, &events, volume).await?.0);
@@ -69,6 +87,9 @@ pub(crate) async fn measure(demand: Demand) -> Result<Measured, Failure> {
     .also("floor_us", floor)
     .also("journal_over_floor", of_system(journal_cpu) / floor)
     .at_most("journal_over_floor", OVER_FLOOR);
+    if options.watched {
+        measured = measured.also("watched_changes_per_event", median(changes));
+    }
     for (name, cpu) in [("hot", hot_cpu), ("embedded", embedded_cpu)] {
         for (process, us) in cpu {
             measured = measured.also(format!("{name}_{process}_cpu_us"), *us);
@@ -99,6 +120,8 @@ pub(crate) struct Round<T> {
     pub(crate) rate: f64,
     /// Microseconds of processor time for each event.
     pub(crate) cost: Seconds,
+    /// Changes that a consumer got meanwhile, for each event.
+    pub(crate) changes: f64,
     /// The reading once everything had happened.
     pub(crate) read: T,
 }
@@ -111,15 +134,55 @@ pub(crate) async fn round<T>(
     events: &[Event],
     read: impl AsyncFnOnce(&Installation) -> Result<T, Failure>,
 ) -> Result<Round<T>, Failure> {
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 events")]
-    let count = events.len() as f64;
-    let installation = Installation::start(servers, level, settings).await?;
-    installation.apply_demo().await?;
-    let (started, before) = (Instant::now(), installation.used());
-    send_stream(installation.channel.clone(), events).await?;
-    installation.idle().await?;
-    let rate = count / started.elapsed().as_secs_f64();
-    let cost = cpu::each_us(&before, &installation.used(), count);
-    let read = read(&installation).await?;
-    Ok(Round { rate, cost, read })
+    let play = Play {
+        servers,
+        level,
+        settings,
+        is_watched: false,
+    };
+    play.round(events, read).await
+}
+
+/// The way in which events are sent into fresh installations.
+struct Play<'a> {
+    servers: &'a Servers,
+    level: Level,
+    settings: &'a [(&'a str, &'a str)],
+    /// Says that a consumer reads what changes.
+    is_watched: bool,
+}
+
+impl Play<'_> {
+    async fn round<T>(
+        &self,
+        events: &[Event],
+        read: impl AsyncFnOnce(&Installation) -> Result<T, Failure>,
+    ) -> Result<Round<T>, Failure> {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53 events")]
+        let count = events.len() as f64;
+        let installation = Installation::start(self.servers, self.level, self.settings).await?;
+        installation.apply_demo().await?;
+        let (started, before) = (Instant::now(), installation.used());
+        let work = async {
+            send_stream(installation.channel.clone(), events).await?;
+            installation.idle().await
+        };
+        let mut changes = 0;
+        if self.is_watched {
+            changes = watch_during(&installation.channel, work).await?;
+        } else {
+            work.await?;
+        }
+        let rate = count / started.elapsed().as_secs_f64();
+        let cost = cpu::each_us(&before, &installation.used(), count);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53 changes")]
+        let changes = changes as f64 / count;
+        let read = read(&installation).await?;
+        Ok(Round {
+            rate,
+            cost,
+            changes,
+            read,
+        })
+    }
 }

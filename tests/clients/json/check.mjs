@@ -7,6 +7,7 @@ import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
+import { EventSource } from 'eventsource';
 
 const [address, contracts] = process.argv.slice(2);
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(contracts)));
@@ -84,3 +85,48 @@ for (const [number, way] of ways.entries()) {
   }
   console.log(`${way.name}: calls, repetitions, refusals with details, deadlines and streams`);
 }
+
+// Server-sent events, whose connection breaks off again and again: the client goes on behind the last one that it has.
+const { transport } = ways[0];
+const segment = `${tag.replaceAll('-', '_')}_seen`;
+const definition = { kind: { case: 'segment', value: { name: segment, expression: 'events("seen").count() >= 1' } } };
+await createClient(service('definition.v1.DefinitionService'), transport).applyDefinitions({ requestId: segment, definitions: [definition] });
+const changes = `${address}/v1/changes:watch?fromStart=true&maxChanges=1&filter.segments=${segment}`;
+const begun = [];
+/** Fetches as ever, and breaks the answer off after some parts of it. */
+async function fetchSome(url, init) {
+  const answer = await fetch(url, init);
+  begun.push(init.headers['Last-Event-ID']);
+  let left = begun.length < 3 ? 4 : Infinity;
+  const body = answer.body.pipeThrough(new TransformStream({
+    transform(part, to) {
+      to.enqueue(part);
+      if (--left === 0) to.terminate();
+    },
+  }));
+  return { body, url: answer.url, status: answer.status, redirected: answer.redirected, headers: answer.headers };
+}
+const people = Array.from({ length: 12 }, (_, number) => `${tag}-sse-${number}`);
+const found = await new Promise((resolve, reject) => {
+  const seen = [];
+  const source = new EventSource(changes, { fetch: fetchSome });
+  const late = setTimeout(() => reject(new Error(`only ${seen.length} changes came`)), 60_000);
+  source.onmessage = ({ data, lastEventId }) => {
+    const message = JSON.parse(data);
+    assert.equal(message.position, lastEventId);
+    seen.push(...(message.changes ?? []).filter((change) => change.membership?.segment === segment));
+    if (seen.length < people.length) return;
+    clearTimeout(late);
+    source.close();
+    resolve(seen);
+  };
+  source.onopen = async () => {
+    if (begun.length > 1) return;
+    const events = people.map((user) => ({ name: 'seen', identifiers: { user_id: user } }));
+    await createClient(service('identity.v1.IdentityService'), transport).ingest({ requestId: `${tag}-sse`, events });
+  };
+});
+assert.equal(new Set(found.map((change) => change.id)).size, people.length, 'a change came twice');
+assert.ok(begun.length >= 3 && begun[0] === undefined && begun.slice(1).every((position) => position), `${begun}`);
+console.log(`EventSource: ${found.length} changes over ${begun.length} connections, none lacking and none twice`);
+process.exit(0);

@@ -73,6 +73,7 @@ mod tests {
             ),
             ("/happypath.access.v1.KeyService/CreateKey", Place::Here),
             ("/happypath.audit.v1.AuditService/X", Place::Here),
+            ("/happypath.gateway.v1.ChangeService/X", Place::Here),
             ("/happypath.gateway.v1.IntakeService/X", Place::Here),
             ("/grpc.health.v1.Health/Check", Place::Here),
             ("/happypath.identity.v1.IdentityService", Place::Here),

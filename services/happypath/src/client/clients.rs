@@ -6,6 +6,7 @@ use proto::audit::v1::audit_service_client::AuditServiceClient;
 use proto::definition::v1::definition_service_client::DefinitionServiceClient;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use proto::engine::v1::{ListPartitionsRequest, Partition};
+use proto::gateway::v1::change_service_client::ChangeServiceClient;
 use proto::gateway::v1::intake_service_client::IntakeServiceClient;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::journey::v1::journey_service_client::JourneyServiceClient;
@@ -52,6 +53,12 @@ impl Connection {
         Ok(client
             .max_decoding_message_size(kernel::limits::MESSAGE_BYTES)
             .max_encoding_message_size(kernel::limits::MESSAGE_BYTES))
+    }
+
+    /// A client of the log of changes.
+    pub(crate) fn changes(&self) -> Result<ChangeServiceClient<PeerChannel>, Failure> {
+        let client = ChangeServiceClient::new(self.channel(ServiceName::Gateway)?);
+        Ok(client.max_decoding_message_size(kernel::limits::MESSAGE_BYTES))
     }
 
     /// A client of the definitions of a service.

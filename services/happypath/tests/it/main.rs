@@ -4,6 +4,7 @@
 mod access;
 mod answers;
 mod audit;
+mod changes;
 mod consents;
 mod contracts;
 mod dead_letters;
@@ -22,6 +23,7 @@ mod repartition;
 mod secrets;
 mod tracking;
 mod values;
+mod webhooks;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

@@ -163,7 +163,7 @@ impl Server {
             let path = format!("/{}/{}", service.full_name(), method.name());
             let path = PathAndQuery::try_from(path).expect("a path");
             let codec = Dynamic(method.output());
-            if method.is_client_streaming() {
+            if method.is_client_streaming() || method.is_server_streaming() {
                 let mut requests = Request::new(tokio_stream::once(request));
                 set_deadline(&mut requests, deadline);
                 let answers = client.streaming(requests, path, codec).await?;

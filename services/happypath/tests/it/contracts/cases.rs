@@ -72,6 +72,8 @@ pub(crate) const DEFINITIONS: &str = r#"{"request_id": "$ID", "definitions": [
     {"template": {"name": "hello", "text": {"body": "Hello"}}},
     {"policy": {"name": "default", "consent_by_default": true}},
     {"source": {"name": "web_shop", "event_names": {"Order Completed": "purchase"}}},
+    {"subscription": {"name": "warehouse", "url": "http://127.0.0.1:9/", "allow_private_network": true,
+        "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}},
     {"journey_map": {"name": "shop", "stages": [{"name": "in", "enter": [{"event": "seen"}]}]}},
     {"happy_path": {"name": "way", "map": "shop", "milestones": [
         {"name": "in", "trigger": {"event": "seen"}}, {"name": "out", "trigger": {"event": "left"}}
@@ -259,6 +261,23 @@ pub(crate) const CASES: &[Case] = &[
         empty: Code::Ok,
         ..read("IntakeService/GetIntakeStatistics", r#"{"days": 7}"#)
     },
+    Case {
+        empty: Code::Ok,
+        ..read("ChangeService/WatchChanges", r#"{"from_start": true}"#)
+    },
+    Case {
+        empty: Code::Ok,
+        ..read("ChangeService/GetChangeLog", "{}")
+    },
+    Case {
+        items: 1,
+        ..list_all("ChangeService/ListSubscriptions")
+    },
+    write(
+        "ChangeService/ResumeSubscription",
+        r#"{"request_id": "$ID", "name": "warehouse", "now": true}"#,
+        r#"{"name": "warehouse", "start": true}"#,
+    ),
     write("KeyService/CreateKey", KEY, OTHER_KEY),
     Case {
         before: Some(("KeyService/CreateKey", KEY)),

@@ -1,8 +1,17 @@
 //! Calls over HTTP/1.1, written by hand, so that nothing is tidied up on the way.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+/// The quiet after which a stream of answers counts as read: some go on until their caller ends
+/// them.
+const QUIET: Duration = Duration::from_millis(500);
+/// The types of streams of answers.
+const STREAMS: [&str; 3] = ["x-ndjson", "connect+json", "event-stream"];
 
 /// An answer.
 #[derive(Debug)]
@@ -55,9 +64,29 @@ pub(crate) async fn send_within(
     head.push_str("\r\n");
     // In one piece: a server that refuses by the head does not read on, and ends the connection.
     let _ = stream.write_all(&[head.as_bytes(), body].concat()).await;
+    parse(&whole(&mut stream).await)
+}
+
+/// Reads an answer to its end, or a stream until nothing comes any more.
+async fn whole(stream: &mut TcpStream) -> Vec<u8> {
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    parse(&answer)
+    loop {
+        let may_go_on = is_stream(&answer);
+        let more = stream.read_buf(&mut answer);
+        let more = match may_go_on {
+            true => timeout(QUIET, more).await.unwrap_or(Ok(0)),
+            false => more.await,
+        };
+        if more.unwrap_or(0) == 0 {
+            return answer;
+        }
+    }
+}
+
+fn is_stream(answer: &[u8]) -> bool {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
+    let head = String::from_utf8_lossy(&answer[..end.unwrap_or(0)]);
+    STREAMS.iter().any(|kind| head.contains(kind))
 }
 
 fn parse(answer: &[u8]) -> Response {
@@ -89,7 +118,10 @@ fn joined(mut body: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     loop {
         let end = body.windows(2).position(|window| window == b"\r\n");
-        let end = end.expect("a length");
+        // A stream that was left has no last chunk.
+        let Some(end) = end else {
+            return whole;
+        };
         let length = std::str::from_utf8(&body[..end]).expect("digits");
         let length = usize::from_str_radix(length, 16).expect("digits");
         if length == 0 {

@@ -12,7 +12,7 @@ pub const SCHEMAS: [(&str, Schemas); 3] = [
 
 /// The owners of tables, each with its migrations in their order. Also those that an installation
 /// has only at some settings, such as the journal, so that it has all it needs whatever they are.
-pub const MIGRATIONS: [(&str, &[Migration]); 9] = [
+pub const MIGRATIONS: [(&str, &[Migration]); 10] = [
     ("storage", storage::MIGRATIONS),
     ("keys", keys::MIGRATIONS),
     ("key_source", keys::SOURCE_MIGRATIONS),
@@ -22,4 +22,5 @@ pub const MIGRATIONS: [(&str, &[Migration]); 9] = [
     ("identity", identity::store::MIGRATIONS),
     ("gateway", gateway::MIGRATIONS),
     ("identity_import", identity::store::IMPORT_MIGRATIONS),
+    ("changes", changes::MIGRATIONS),
 ];

@@ -13,8 +13,11 @@
 //! | the event log | the same rows, divided by customer |
 //! | marks of readers, sources and writers | marks of the new rows |
 //! | numbers of commits, epochs | one beyond all that there were |
+//! | changes that wait for the log of changes | rows of that log |
 //! | the quarantine, commands of operators | refused: somebody decides about them first |
 
+mod changes;
+mod error;
 mod events;
 mod split;
 mod states;
@@ -23,18 +26,21 @@ mod survey;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use ::changes::ChangeLog;
 use futures::future::BoxFuture;
 use hot::marks::Marks;
-use hot::{HotError, Owner, Slot, StreamId, Writer};
+use hot::{Owner, Slot, StreamId, Writer};
 use kernel::{PartitionCount, PartitionId, StableHash};
-use storage::{Database, Recount, RecountError, StorageError};
+use storage::{Database, Recount, RecountError};
 
+use self::changes::PendingChanges;
+pub use self::error::{Left, RepartitionError};
 use self::events::Written;
 use self::survey::Survey;
 use crate::packed::Snapshot;
 use crate::readers::inputs_of;
 use crate::sql::{Rewrite, Statements, TABLES};
-use crate::{LogError, SqlLog, limits};
+use crate::{SqlLog, limits};
 
 /// The outcome of a change of the number of partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +55,8 @@ pub struct Repartitioned {
     pub event_rows: u64,
     /// Entries that waited in streams or were on their way to one.
     pub waiting: u64,
+    /// Changes of customers that waited for the log of changes.
+    pub changes: u64,
     /// The time that it took.
     pub took: Duration,
 }
@@ -64,102 +72,6 @@ pub struct MovedStates {
     pub states: u64,
     /// Those of them with a timer.
     pub timers: u64,
-}
-
-/// Something that has to be gone before the number of partitions can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
-    /// Entries that wait in a stream, or are on their way there.
-    Entries {
-        /// The stream.
-        stream: StreamId,
-        /// Their number.
-        entries: u64,
-    },
-    /// Records that were set aside.
-    Quarantine {
-        /// The service and the partition.
-        slot: Slot,
-        /// Their number.
-        records: u64,
-    },
-}
-
-impl fmt::Display for Left {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Entries { stream, entries } => write!(
-                f,
-                "{entries} in {} of partition {}",
-                stream.name.name(),
-                stream.partition
-            ),
-            Self::Quarantine { slot, records } => write!(
-                f,
-                "{records} in partition {} of {}",
-                slot.partition,
-                slot.owner.name()
-            ),
-        }
-    }
-}
-
-/// The reason why the number of partitions was not changed. The record is as it was.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RepartitionError {
-    /// Somebody lives, or is at it.
-    #[error(transparent)]
-    Recount(#[from] RecountError),
-    /// Records are in quarantine.
-    #[error("records are in quarantine, and keep the ids that they have there: {}", listed(.0))]
-    Quarantine(Vec<Left>),
-    /// Commands of operators have not been carried out.
-    #[error("commands about the quarantine wait: {}", listed(.0))]
-    Commands(Vec<Left>),
-    /// Records wait on stream time.
-    #[error("records wait, and each partition has a time of its own: {}", listed(.0))]
-    OnStreamTime(Vec<Left>),
-    /// Partitions are at different times, on stream time.
-    #[error("the partitions of {} are at different times", .0.name())]
-    Times(Owner),
-    /// Too much waits.
-    #[error("entries of more than {} MiB wait: {}", limits::WAITING_BYTES / (1024 * 1024), listed(.0))]
-    TooMuch(Vec<Left>),
-    /// An entry cannot be divided among partitions.
-    #[error("{entry} of {} in partition {} {why}", .stream.name.name(), .stream.partition)]
-    Indivisible {
-        /// Where it is.
-        stream: StreamId,
-        /// Its name there.
-        entry: String,
-        /// The reason.
-        why: &'static str,
-    },
-    /// The record cannot be read or written.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The record lacks something.
-    #[error(transparent)]
-    Record(#[from] HotError),
-    /// The database failed.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-/// Lists the first of what is left.
-fn listed(left: &[Left]) -> String {
-    let first: Vec<String> = left
-        .iter()
-        .take(limits::LEFT_SHOWN)
-        .map(Left::to_string)
-        .collect();
-    let more = left.len().saturating_sub(first.len());
-    let more = match more {
-        0 => String::new(),
-        more => format!(", and more in {more} others"),
-    };
-    format!("{}{more}", first.join(", "))
 }
 
 /// The service that is moved, and to how many partitions.
@@ -182,6 +94,7 @@ impl Target {
 /// can go on. Nobody starts meanwhile. Dropping it changes nothing.
 pub struct Repartition {
     log: SqlLog,
+    changes: ChangeLog,
     statements: Statements,
     recount: Recount,
     survey: Survey,
@@ -214,14 +127,18 @@ impl Repartition {
             // Before anything is locked: it brings the tables up to date.
             let log = SqlLog::open(database.clone()).await;
             let log = log.map_err(RecountError::from)?;
+            let changes = ChangeLog::open(database.clone()).await;
+            let changes = changes.map_err(RecountError::from)?;
             let statements = Statements::new(database.apart(1));
-            let recount = database.begin_recount(&TABLES).await?;
+            let tables = [&TABLES[..], &::changes::TABLES].concat();
+            let recount = database.begin_recount(&tables).await?;
             if recount.from() == to {
                 return Ok(None);
             }
             let survey = survey::survey(&log, recount.from()).await?;
             Ok(Some(Self {
                 log,
+                changes,
                 statements,
                 recount,
                 survey,
@@ -247,7 +164,11 @@ impl Repartition {
                 rewrite: &mut rewrite,
                 counts: (self.recount.from(), self.to),
             };
-            let mut done = work.write(self.survey, &new).await?;
+            let (mut done, pending) = work.write(self.survey, &new).await?;
+            let pending = pending.in_order();
+            let pending = pending.map(|(slot, pending)| (slot.owner, slot.partition, pending));
+            let transaction = self.recount.transaction();
+            done.changes = self.changes.hand_over(transaction, pending).await?;
             let services: Vec<&str> = new.owners.iter().map(|owner| owner.name()).collect();
             self.recount
                 .finish(self.to, new.epoch, id, &services)
@@ -333,16 +254,20 @@ impl Work<'_, '_> {
         self,
         mut survey: Survey,
         new: &NewRecord,
-    ) -> Result<Repartitioned, RepartitionError> {
+    ) -> Result<(Repartitioned, PendingChanges), RepartitionError> {
         let (from, to) = self.counts;
-        let mut left = Vec::new();
+        let (mut left, mut pending) = (Vec::new(), PendingChanges::default());
         // Reads go by other connections, which see the old record until this is committed.
         self.rewrite.clear().await?;
         let mut scattered = Vec::with_capacity(new.owners.len());
         for owner in new.owners.iter().copied() {
             let target = Target { owner, to };
-            let scatter = states::scatter(self.log, self.rewrite, target, &survey, &mut left);
+            let found = (&mut left, &mut pending);
+            let scatter = states::scatter(self.log, self.rewrite, target, &survey, found);
             scattered.push((target, scatter.await?));
+        }
+        if pending.bytes() > limits::WAITING_BYTES {
+            return Err(RepartitionError::TooManyChanges);
         }
         if !left.is_empty() {
             return Err(RepartitionError::Quarantine(left));
@@ -370,14 +295,16 @@ impl Work<'_, '_> {
             self.rewrite.remove_chunks(target.owner, new.seq).await?;
             services.push(moved);
         }
-        Ok(Repartitioned {
+        let done = Repartitioned {
             from,
             to,
             services,
             event_rows: written.rows,
             waiting: entries,
+            changes: 0,
             took: Duration::ZERO,
-        })
+        };
+        Ok((done, pending))
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hot::{Commit, Quarantined, Slot, StateWrite};
 use kernel::PartitionId;
 
+use super::changes::PendingChanges;
 use super::split::{InOrder, Sums, is_head, partition_of_state};
 use super::survey::Survey;
 use super::{Left, RepartitionError, Target};
@@ -36,7 +37,7 @@ pub(super) async fn scatter(
     rewrite: &Rewrite<'_>,
     target: Target,
     survey: &Survey,
-    left: &mut Vec<Left>,
+    (left, pending): (&mut Vec<Left>, &mut PendingChanges),
 ) -> Result<(Runs, Sums), RepartitionError> {
     let (mut runs, mut sums) = (Runs::new(), Sums::default());
     let of_owner = survey
@@ -54,6 +55,7 @@ pub(super) async fn scatter(
             run,
             open: BTreeMap::new(),
             quarantined: 0,
+            pending,
         };
         write_states(log, *slot, &old.snapshot, &mut changes, &mut scatter).await?;
         let records = scatter.quarantined + changes.quarantine.len() as u64;
@@ -80,6 +82,7 @@ struct Scatter<'a> {
     /// By new partition: the chunk that is being filled, and its number.
     open: BTreeMap<PartitionId, (Chunk, u32)>,
     quarantined: u64,
+    pending: &'a mut PendingChanges,
 }
 
 impl Scatter<'_> {
@@ -107,6 +110,9 @@ impl TakeMerged for Scatter<'_> {
         // A note about an entry of the quarantine is forgotten with that.
         if write.key.starts_with(hot::QUARANTINE_NOTES.as_bytes()) {
             return Ok(());
+        }
+        if write.key.starts_with(hot::PENDING_CHANGES.as_bytes()) {
+            return self.pending.take(self.from, write);
         }
         let to = partition_of_state(self.target.to, &write.key);
         let to = to.ok_or_else(|| {

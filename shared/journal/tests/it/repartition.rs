@@ -5,13 +5,15 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use hot::Owner;
+use changes::{ChangeLog, ChangeSink as _, Scribe};
+use hot::{Owner, Slot};
 use journal::{EventLog, EventQuery, EventsBy, Left, Repartition, RepartitionError};
-use kernel::{PartitionCount, Timestamp};
+use kernel::{PartitionCount, PartitionId, Timestamp};
+use messages::stream::v1::change_record::Kind;
 use sea_orm::ConnectionTrait as _;
 use storage::{Database, RecountError};
 
-use self::world::{Content, World};
+use self::world::{Content, World, pending};
 use crate::events::search;
 use crate::sql::Sql;
 
@@ -168,6 +170,71 @@ async fn what_is_left_is_told_and_nothing_changes() {
         said.contains("commands about the quarantine wait: 1 in journey.commands of"),
         "{said}"
     );
+}
+
+/// Returns the names of all changes in the log, in order.
+async fn logged_changes(log: &ChangeLog) -> Vec<String> {
+    let oldest = log.extent().await.expect("reads").oldest;
+    let rows = log.read(oldest, 1 << 20).await.expect("reads").into_iter();
+    let changes = rows.flat_map(|row| row.changes);
+    changes
+        .map(|change| match change.kind {
+            Some(Kind::Position(position)) => position.journey_map,
+            other => panic!("not a position: {other:?}"),
+        })
+        .collect()
+}
+
+/// Changes that were committed and are not in their log yet come there with the new record.
+async fn changes_that_wait_are_logged_once(sql: Sql) {
+    let mut world = World::new(sql, count(3), 7).await;
+    world.go_on(20).await;
+    let [segmentation, activation] =
+        [(Owner::Segmentation, 0), (Owner::Activation, 2)].map(|(owner, partition)| Slot {
+            owner,
+            partition: PartitionId::new(partition),
+        });
+    let database = world.sql.database();
+    let log = ChangeLog::open(database.clone()).await.expect("opens");
+    // One is in the log, and its state is not removed yet.
+    let scribe = Scribe::new(log.clone());
+    let Slot { owner, partition } = segmentation;
+    scribe.open(owner, partition, 4, Vec::new());
+    scribe.push(owner, partition, pending((4, 7), &["a"]).0);
+    scribe.flush().await.expect("writes");
+    drop(scribe);
+    let waiting: [((u64, u64), &[&str]); 3] =
+        [((4, 7), &["a"]), ((4, 8), &["b", "c"]), ((5, 1), &["d"])];
+    world.pend(segmentation, &waiting).await;
+    world.pend(activation, &[((9, 1), &["e"])]).await;
+    world.stop();
+    assert_eq!(logged_changes(&log).await, ["a"]);
+
+    let change = world.begin_once_alone(count(8)).await;
+    drop(change);
+    assert_eq!(logged_changes(&log).await, ["a"], "nothing was changed");
+    let change = world.begin_once_alone(count(8)).await;
+    let done = change.write("new").await.expect("changes");
+    assert_eq!(done.changes, 4);
+    assert_eq!(logged_changes(&log).await, ["a", "b", "c", "d", "e"]);
+
+    world.start(count(8)).await;
+    // All keys are those of customers.
+    let content = world.recovered_content().await;
+    assert!(content.customers(Owner::Segmentation) > 0);
+    let change = world.begin_once_alone(count(2)).await;
+    let done = change.write("newer").await.expect("changes");
+    assert_eq!((done.changes, logged_changes(&log).await.len()), (0, 5));
+}
+
+#[tokio::test]
+async fn changes_that_wait_are_logged_once_on_sqlite() {
+    changes_that_wait_are_logged_once(Sql::sqlite()).await;
+}
+
+#[tokio::test]
+async fn changes_that_wait_are_logged_once_on_postgres() {
+    changes_that_wait_are_logged_once(Sql::postgres()).await;
 }
 
 /// On stream time partitions are changed at one time of all, and with nothing waiting.

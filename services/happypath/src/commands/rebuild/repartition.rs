@@ -1,5 +1,6 @@
 //! Changes the number of partitions, before the hot store is made anew.
 
+use changes::WriteError;
 use journal::{LogError, MovedStates, Repartition, RepartitionError, Repartitioned};
 use kernel::PartitionCount;
 use runtime::Config;
@@ -49,7 +50,8 @@ fn failure(from: PartitionCount, error: &RepartitionError) -> Failure {
             "Stop all services of this installation, on Kubernetes by scaling them to 0, and run this again.".to_owned()
         }
         RepartitionError::Recount(RecountError::Storage(_) | RecountError::Busy)
-        | RepartitionError::Log(LogError::Unavailable(_)) => "Run this again.".to_owned(),
+        | RepartitionError::Log(LogError::Unavailable(_))
+        | RepartitionError::Changes(WriteError::Storage(_)) => "Run this again.".to_owned(),
         RepartitionError::Storage(_) => {
             "Whether it was changed in the very end is not known: run this again, which finds out.".to_owned()
         }
@@ -64,6 +66,7 @@ fn failure(from: PartitionCount, error: &RepartitionError) -> Failure {
         RepartitionError::Commands(_)
         | RepartitionError::OnStreamTime(_)
         | RepartitionError::TooMuch(_)
+        | RepartitionError::TooManyChanges
         | RepartitionError::Indivisible { .. } => format!(
             "Start the services as they were, with {count} partitions, send nothing until `happypath status` shows that \
              nothing waits, stop them, empty the hot store, and run this again."
@@ -77,7 +80,8 @@ fn failure(from: PartitionCount, error: &RepartitionError) -> Failure {
     match error {
         RepartitionError::Recount(RecountError::Storage(_))
         | RepartitionError::Storage(_)
-        | RepartitionError::Log(LogError::Unavailable(_)) => Failure::unreachable(message),
+        | RepartitionError::Log(LogError::Unavailable(_))
+        | RepartitionError::Changes(WriteError::Storage(_)) => Failure::unreachable(message),
         _ => Failure::failed(message),
     }
 }
@@ -115,12 +119,13 @@ pub(super) fn show(moved: &Repartitioned) -> Result<(), Failure> {
     }
     rows.print_or("No service has any state.")?;
     print(&format!(
-        "\nChanged {} partitions to {} in {:.2} s, with {} rows of the event log and {} entries that wait.\n",
+        "\nChanged {} partitions to {} in {:.2} s, with {} rows of the event log, {} entries that wait and {} changes that the log of changes lacked.\n",
         moved.from.get(),
         moved.to.get(),
         moved.took.as_secs_f64(),
         moved.event_rows,
         moved.waiting,
+        moved.changes,
     ))
 }
 
@@ -144,6 +149,7 @@ pub(super) fn json(moved: &Repartitioned) -> Value {
         "services": services,
         "event_rows": moved.event_rows,
         "waiting_entries": moved.waiting,
+        "logged_changes": moved.changes,
         "seconds": moved.took.as_secs_f64(),
     })
 }

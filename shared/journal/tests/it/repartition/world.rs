@@ -2,6 +2,7 @@
 //! recovery finds of it.
 
 mod content;
+mod pending;
 mod refusals;
 mod writes;
 
@@ -23,6 +24,7 @@ use prost::Message as _;
 use storage::{Installation, LeaseStore};
 
 pub(super) use self::content::Content;
+pub(super) use self::pending::pending;
 use crate::events::{customer, event};
 use crate::sql::Sql;
 

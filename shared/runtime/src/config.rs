@@ -56,6 +56,8 @@ pub struct Config {
     pub journal_retention: kernel::Duration,
     /// The time for which the event log keeps events; absent for ever.
     pub event_retention: Option<kernel::Duration>,
+    /// The time for which the log of changes keeps them; absent where none are written.
+    pub change_retention: Option<kernel::Duration>,
     /// Where definitions, identities and leases are.
     pub database: storage::DatabaseUrl,
     /// True where this process brings tables up to date when it starts; false where it leaves them
@@ -222,6 +224,7 @@ impl Config {
             layers.required("journal_retention", value::journal_retention, faults);
         let event_retention = layers.required("event_retention", value::event_retention, faults);
         retention::check(layers, journal_retention, event_retention, faults);
+        let change_retention = layers.required("change_retention", value::change_retention, faults);
         let database = layers.required("database", value::database, faults);
         let migrate = layers.required("migrate", value::migrate, faults);
         let partitions = layers.required("partitions", value::partitions, faults);
@@ -268,6 +271,7 @@ impl Config {
             replicas_acked,
             journal_retention: journal_retention?,
             event_retention: event_retention?,
+            change_retention: change_retention?,
             database,
             migrate: migrate?,
             partitions: partitions?,

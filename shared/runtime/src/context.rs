@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use ::changes::ChangeLog;
 use ::vault::Vault;
 use audit::AuditLog;
 use decision::Core;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::binary::Awaited;
 use crate::certificates::OwnCertificate;
+use crate::changes::{ChangeWriter, open_changes};
 use crate::config::{Clock, Config, Durability, HotStoreAddress, mask_secrets};
 use crate::credentials::{Credentials, client_options};
 use crate::database::{database_error, open_counted, open_database};
@@ -56,6 +58,10 @@ pub struct Context {
     pub neighbours: Neighbours,
     /// Puts on record what callers change and read.
     pub audit: AuditLog,
+    /// The log of changes; absent where none are written.
+    pub changes: Option<ChangeLog>,
+    /// Present where the process has engines, and changes are written.
+    pub(crate) change_writer: Option<ChangeWriter>,
     /// Seals the secrets of definitions; absent where the process has no keys for that.
     pub vault: Option<Vault>,
     /// First answers of requests, for replays.
@@ -92,6 +98,7 @@ impl Context {
         let audit = AuditLog::open(database.clone(), &config.worker).await;
         let audit = audit.map_err(|error| database_error(config.database.to_string(), error))?;
         credentials.begin(&config, &audit, &shutdown).await?;
+        let (changes, change_writer) = open_changes(&config, &database, &shutdown).await?;
         let listener = credentials.server_tls.clone();
         metrics::watch_certificates(OwnCertificate::all(&config, listener));
         let requests = Requests::new(database.clone());
@@ -104,6 +111,8 @@ impl Context {
             hot,
             journal,
             audit,
+            changes,
+            change_writer,
             vault,
             leases: LeaseStore::new(database.clone()),
             idempotency: rpc::Idempotency::new(requests),
@@ -182,6 +191,7 @@ impl Context {
         )
         .with_refresh(Arc::new(StoreRefresh(Arc::clone(definitions))));
         config.lease_ttl = self.config.lease_ttl;
+        config.changes = self.change_writer.as_ref().map(ChangeWriter::sink);
         Ok(config.with_telemetry(self.config.collector.is_some(), self.config.is_measured()))
     }
 }

@@ -7,6 +7,7 @@
 mod binary;
 mod calls;
 mod certificates;
+mod changes;
 mod config;
 mod connections;
 mod context;

@@ -131,6 +131,9 @@ async fn serve_all(
             );
         }
     }
+    if let Some(writer) = &context.change_writer {
+        writer.close().await;
+    }
     context.audit.close().await;
     if let Some(port) = listening.health_port {
         port.close().await;

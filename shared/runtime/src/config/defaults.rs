@@ -100,6 +100,7 @@ impl Defaults {
                 ("replicas_acked", "0".to_owned()),
                 ("journal_retention", "1h".to_owned()),
                 ("event_retention", "forever".to_owned()),
+                ("change_retention", "7d".to_owned()),
                 ("message_memory_mib", "128".to_owned()),
                 ("caller_rate", "off".to_owned()),
                 ("web_origins", "off".to_owned()),

@@ -132,6 +132,13 @@ pub const SETTINGS: &[Setting] = &[
         expected: "forever, or a duration from 1h to 3650d that is not below journal_retention, such as 90d",
     },
     Setting {
+        name: "change_retention",
+        flag: "change-retention",
+        help: "How long the log of changes keeps what changed for customers, for consumers who come back. off: nothing is \
+               written there, and what is there is removed",
+        expected: "off, or a duration from 1h to 365d, such as 7d",
+    },
+    Setting {
         name: "database",
         flag: "database",
         help: "Where definitions, identities and leases are. For TLS to Postgres ?sslmode=verify-full&sslrootcert=FILE, and \

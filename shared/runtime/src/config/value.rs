@@ -142,6 +142,18 @@ pub(super) fn event_retention(text: &str) -> Parsed<Option<Duration>> {
     }
 }
 
+pub(super) fn change_retention(text: &str) -> Parsed<Option<Duration>> {
+    const LEAST: i64 = 3_600_000;
+    const MOST: i64 = 365 * 24 * 3_600_000;
+    if text == "off" {
+        return Ok(None);
+    }
+    match text.parse::<Duration>() {
+        Ok(length) if (LEAST..=MOST).contains(&length.as_millis()) => Ok(Some(length)),
+        _ => Err(expected("change_retention")),
+    }
+}
+
 pub(super) fn database(text: &str) -> Parsed<storage::DatabaseUrl> {
     text.parse().map_err(|_| expected("database"))
 }

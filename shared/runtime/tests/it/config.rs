@@ -295,6 +295,31 @@ fn events_are_kept_for_ever_unless_somebody_says_how_long() {
 }
 
 #[test]
+fn changes_are_kept_for_a_week_unless_somebody_says_how_long_or_off() {
+    for (flags, expected) in [
+        (vec![], Some("7d")),
+        (vec![("change_retention", "off")], None),
+        (vec![("change_retention", "1h")], Some("1h")),
+        (vec![("change_retention", "365d")], Some("365d")),
+    ] {
+        let config = load(None, &[], &flags).expect("valid");
+        let found = config.change_retention.map(|length| length.to_string());
+        let right = expected.map(|text| {
+            let length: kernel::Duration = text.parse().expect("a duration");
+            length.to_string()
+        });
+        assert_eq!(found, right, "{flags:?}");
+    }
+    for text in ["0", "59m", "366d", "forever"] {
+        let faults = load(None, &[], &[("change_retention", text)]).expect_err("faulty");
+        let fault = format!(
+            "change_retention = \"{text}\" (from --change-retention): expected off, or a duration from 1h to 365d"
+        );
+        assert!(faults.contains(&fault), "{faults}");
+    }
+}
+
+#[test]
 fn levels_that_do_not_fit_the_store_are_refused() {
     let redis = ("hot_store", "redis://cache");
     for (flags, fault) in [

@@ -19,6 +19,10 @@ pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -
         "identifiers" | "other_identifiers" => {
             return Fault::new(Reason::NoIdentifier, words.who, description);
         }
+        // Data that is no object is a property of its name.
+        "properties_json" if dialect == Dialect::CloudEvents && !has_object(event) => {
+            (Reason::MalformedEvent, "")
+        }
         "properties_json" => (Reason::MalformedEvent, words.properties),
         "traits_json" => (Reason::MalformedEvent, traits(dialect, event)),
         "context_json" => (Reason::MalformedEvent, words.context),
@@ -27,11 +31,20 @@ pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -
     };
     let is_object = matches!(head, "properties_json" | "traits_json");
     let field = if is_object {
-        format!("{own}{rest}")
+        format!("{own}{rest}").trim_start_matches('.').to_owned()
     } else {
         own.to_owned()
     };
     Fault::new(reason, &field, description)
+}
+
+/// Returns whether the data of a `CloudEvent` is an object, or was one in bytes.
+fn has_object(event: &str) -> bool {
+    let fields = crate::json::Fields::read(event).unwrap_or_default();
+    match fields.get("data") {
+        Some(data) => crate::json::is_object(data),
+        None => fields.get("datacontenttype").is_some(),
+    }
 }
 
 /// The words of a dialect for the fields of the contract.
@@ -147,8 +160,13 @@ mod tests {
             let fault = fault_of(Dialect::PostHogV1, event, field, "x");
             assert_eq!((fault.field.as_str(), fault.reason), (posthog, reason));
         }
-        let fault = fault_of(Dialect::CloudEvents, "{}", "properties_json.a", "x");
-        assert_eq!(fault.field, "data.a");
+        for (event, field, told) in [
+            (r#"{"data":{}}"#, "properties_json.a", "data.a"),
+            (r#"{"data":[]}"#, "properties_json.data[0]", "data[0]"),
+        ] {
+            let fault = fault_of(Dialect::CloudEvents, event, field, "x");
+            assert_eq!(fault.field, told);
+        }
         let large = fault_of(
             Dialect::Segment,
             event,

@@ -14,6 +14,11 @@ pub const CLOUD_EVENT_BYTES: usize = 256 * 1024;
 /// Attributes of one `CloudEvent`: the eight of the specification, and more extensions than anybody
 /// has. Each is compared with all others.
 pub const CLOUD_EVENT_ATTRIBUTES: usize = 100;
+/// Work that expressions do with one `CloudEvent`, by the measure of `expr`: enough for a hundred
+/// conditions, and some two seconds for the largest call that costs as much as it can.
+pub const CLOUD_EVENT_WORK: u64 = 32 * 1024;
+/// Work beside that for each byte of the event, which expressions look at.
+pub const CLOUD_EVENT_BYTE_WORK: u64 = 128;
 /// Events of one call: 5 MiB of small ones. Whoever sends more splits, or sends a file.
 pub const EVENTS_PER_CALL: usize = 10_000;
 /// Bytes of a post of a webhook, inflated: senders that batch send a hundred things of some KiB.

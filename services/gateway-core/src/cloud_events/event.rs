@@ -14,7 +14,9 @@ use super::protobuf::large;
 use crate::draft::{Draft, id_of_content};
 use crate::facts::{Facts, Refusal};
 use crate::json::{self, Fields};
-use crate::limits::{CLOUD_EVENT_ATTRIBUTES, CLOUD_EVENT_BYTES};
+use crate::limits::{
+    CLOUD_EVENT_ATTRIBUTES, CLOUD_EVENT_BYTE_WORK, CLOUD_EVENT_BYTES, CLOUD_EVENT_WORK,
+};
 use crate::mapping::{Mapped, Thing};
 use crate::{Fault, Reason, SourceRules, time};
 
@@ -88,7 +90,10 @@ fn by_mapping(thing: &Thing<'_>, rules: &SourceRules) -> Result<Option<v1::Event
     let document = Document::read(thing.text);
     let document = document.map_err(|error| Fault::malformed("", error.to_string()))?;
     // Attributes are in the event, wherever they stood: there is nothing to find in headers.
+    let bytes = u64::try_from(thing.text.len()).unwrap_or(u64::MAX);
+    let work = bytes.saturating_mul(CLOUD_EVENT_BYTE_WORK);
     let inputs = Inputs::new(&document, &document, &[]);
+    let inputs = inputs.with_work(work.saturating_add(CLOUD_EVENT_WORK));
     match rules.cloud_events.read(&inputs, thing, rules) {
         Mapped::Event(event) => Ok(Some(*event)),
         Mapped::Fault(fault) => Err(fault),

@@ -5,7 +5,7 @@ use gateway_core::{
     CLOUD_EVENTS_PATH, CallFault, Circumstances, CloudEvents, Format, Letter, Post, SourceRules,
     reread,
 };
-use messages::gateway::v1::Source;
+use messages::gateway::v1::{EventMapping, Source};
 use messages::identity::v1::Event;
 
 use crate::{context_of, identifiers, properties_of, received, time_of};
@@ -157,6 +157,54 @@ fn a_source_has_its_own_words() {
     let read = one_by(&event(r#","data":{"email":"a@b.io"}"#), &rules);
     assert_eq!(read.name, "purchase");
     assert_eq!(identifiers(&read), ["customer_number=u1"]);
+}
+
+#[test]
+fn a_mapping_reads_attributes_and_data_and_the_rest_stays() {
+    let map = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, formula)| ((*name).to_owned(), (*formula).to_owned()))
+            .collect()
+    };
+    let mapping = EventMapping {
+        when: r#"item.type == "deal.won""#.to_owned(),
+        name: r#""won""#.to_owned(),
+        identifiers: map(&[("email", "item.data.who.mail")]),
+        properties: map(&[("total", "item.data.total"), ("team", "item.team")]),
+        ..EventMapping::default()
+    };
+    let source = Source {
+        cloud_events: vec![mapping.clone()],
+        ..Source::default()
+    };
+    assert_eq!(SourceRules::faults(&source, |_| true), []);
+    let rules = SourceRules::of(&source);
+    let deal = |data: &str| {
+        format!(
+            r#"{{"specversion":"1.0","id":"1","source":"/crm","type":"deal.won","time":"2026-11-30T07:00:00Z","subject":"deals/7","team":"north",{data}}}"#
+        )
+    };
+    let plain = deal(r#""data":{"who":{"mail":"a@b.io"},"total":19.0}"#);
+    // The same data as bytes.
+    let base64 = "eyJ3aG8iOnsibWFpbCI6ImFAYi5pbyJ9LCJ0b3RhbCI6MTkuMH0=";
+    let bytes = deal(&format!(
+        r#""datacontenttype":"application/json","data_base64":"{base64}""#
+    ));
+    for json in [plain, bytes] {
+        let mapped = one_by(&json, &rules);
+        assert_eq!(mapped.name, "won");
+        assert_eq!(mapped.event_id, "/crm 1");
+        assert_eq!(identifiers(&mapped), ["email=a@b.io"]);
+        assert_eq!(properties_of(&mapped), r#"{"team":"north","total":19.0}"#);
+        assert_eq!(time_of(mapped.time.as_ref()), "2026-11-30T07:00:00Z");
+        assert!(
+            context_of(&mapped).contains(r#""subject":"deals/7""#),
+            "{mapped:?}"
+        );
+    }
+    let other = one_by(&event(""), &rules);
+    assert_eq!(identifiers(&other), ["user_id=u1"]);
 }
 
 #[test]

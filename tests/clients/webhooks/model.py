@@ -1,6 +1,7 @@
 """What has to be known at the end of the day, by a model that shares nothing with the server."""
 
 import collections
+import datetime
 
 
 class Model:
@@ -19,21 +20,30 @@ class Model:
     )
 
     def __init__(self):
-        # Everything that happened, once: an event and whom it names, by sender and number.
+        # Everything that happened, once: an event with whom it names and the thing, by sender and number.
         self._happened = {}
-        self._taken = 0
+        self._told = 0
+        # What names nobody, by sender and number.
+        self.nobodies = set()
 
     def take(self, post):
-        """Takes note of a post that was taken, and returns how many events it brought."""
-        events = {thing.number: post.sender.event(thing) for thing in post.things}
-        events = {number: event for number, event in events.items() if event}
-        for number, event in events.items():
-            self._happened.setdefault((post.sender.name, number), event)
-        self._taken += len(events)
-        return len(events)
+        """Takes note of a post that was taken, and returns how often each reason has to be counted for it."""
+        reasons = collections.Counter()
+        for thing in post.things:
+            event = post.sender.event(thing)
+            if event is None:
+                reasons["NOT_MAPPED"] += 1
+            elif not event[1]:
+                reasons["NO_IDENTIFIER"] += 1
+                self.nobodies.add((post.sender.name, thing.number))
+            else:
+                reasons["ACCEPTED"] += 1
+                self._happened.setdefault((post.sender.name, thing.number), (*event, thing))
+        self._told += reasons["ACCEPTED"]
+        return reasons
 
     def groups(self):
-        """People by what names them, each with the counts of their events: whoever shares an identifier is one person."""
+        """People by what names them, each with what happened to them: whoever shares an identifier is one person."""
         parents = {}
 
         def find(name):
@@ -41,16 +51,16 @@ class Model:
                 name = parents[name]
             return name
 
-        for _, names in self._happened.values():
+        for _, names, _ in self._happened.values():
             first = find(names[0])
             for name in names[1:]:
                 parents[find(name)] = first
-        counts, members = collections.defaultdict(collections.Counter), collections.defaultdict(set)
-        for event, names in self._happened.values():
-            counts[find(names[0])][event] += 1
+        happened, members = collections.defaultdict(list), collections.defaultdict(set)
+        for event, names, thing in self._happened.values():
+            happened[find(names[0])].append((event, thing))
         for name in parents:
             members[find(name)].add(name)
-        return {frozenset(members[root]): dict(counts[root]) for root in members}
+        return {frozenset(members[root]): happened[root] for root in members}
 
     def is_true(self, reader):
         """Whether everything has arrived, by the number of events."""
@@ -63,15 +73,40 @@ class Model:
         found = {}
         for customer, told in reader.customers().items():
             names = frozenset((each["namespace"], each["value"]) for each in told["identifiers"])
-            found[names] = reader.counts(customer)
+            found[names] = reader.profile(customer)
         missing, odd = expected.keys() - found.keys(), found.keys() - expected.keys()
         assert not missing and not odd, f"{len(missing)} people are missing, such as {some(missing)}; {len(odd)} are odd, such as {some(odd)}"
-        wrong = {names: (counts, found[names]) for names, counts in expected.items() if found[names] != counts}
-        assert not wrong, f"{len(wrong)} people have other events than happened, such as {some(wrong.items())}"
+        for names, happened in expected.items():
+            look(names, happened, found[names])
 
     def __str__(self):
         once = len(self._happened)
-        return f"{len(self.groups())} people, {once} things that happened, which were told {self._taken} times"
+        return f"{len(self.groups())} people, {once} things that happened, which were told {self._told} times"
+
+
+def look(names, happened, profile):
+    """Compares a profile with what happened: how often, when, and what was said of the person."""
+    counts = {event["name"]: int(event["count"]) for event in profile["events"]}
+    expected = collections.Counter(event for event, _ in happened)
+    assert counts == expected, f"{set(names)}: {counts}, not {dict(expected)}"
+    times = collections.Counter((event, thing.time) for event, thing in happened)
+    for event in profile["recent_events"]:
+        time = datetime.datetime.fromisoformat(event["time"])
+        place = event["name"], int(time.timestamp())
+        assert times[place] > 0, f"{set(names)}: {event['name']} at {time}"
+        times[place] -= 1
+    people = {thing.person for _, thing in happened}
+    allowed = {
+        "first_name": {person.first for person in people},
+        "last_name": {person.last for person in people},
+        "name": {f"{person.first} {person.last}" for person in people},
+        "lead_source": {thing.more.get("source") for _, thing in happened},
+        "lifecyclestage": {thing.more.get("propertyValue") for _, thing in happened},
+        "city": {"Zürich"},
+    }
+    traits = profile.get("traits", {})
+    wrong = {name: traits[name] for name, values in allowed.items() if name in traits and traits[name] not in values}
+    assert not wrong, f"{set(names)}: {wrong}"
 
 
 def some(things):

@@ -49,7 +49,7 @@ class Sender:
         return {"name": self.name, "webhook": {"preset": self.preset, "secret": self.secret}}
 
     def event(self, thing):
-        """The name of the event that a thing is, and whom it names; nothing where no mapping is for it."""
+        """The name of the event that a thing is, and whom it names; nothing where no mapping is for it. It may name nobody."""
         raise NotImplementedError
 
     def body(self, things, attempt):
@@ -178,14 +178,17 @@ class Standard(Sender):
 
     limit = 15
     is_timed = True
-    kinds = {"invoice.sent": 3, "user.invited": 1}
+    kinds = {"invoice.sent": 12, "user.invited": 4, "site.down": 1}
 
     def event(self, thing):
+        if thing.kind == "site.down":
+            return thing.kind, []
         return thing.kind, named(user_id=thing.person.user, email=thing.person.email)
 
     def body(self, things, attempt):
         (thing,) = things
-        data = {"email": thing.person.email, "user_id": thing.person.user, "number": thing.number}
+        who = {} if thing.kind == "site.down" else {"email": thing.person.email, "user_id": thing.person.user}
+        data = {**who, "number": thing.number}
         return shapes.body_of({"type": thing.kind, "timestamp": shapes.iso(thing.time), "data": data})
 
     def headers(self, things, body, secret, signed):

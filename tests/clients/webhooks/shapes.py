@@ -10,10 +10,10 @@ import json
 import uuid
 
 
-def iso(seconds, zone="Z"):
-    """An instant as most senders write it."""
-    text = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="seconds")
-    return text.replace("+00:00", zone)
+def iso(seconds, hours=0):
+    """An instant as most senders write it, in UTC or so many hours from it."""
+    zone = datetime.timezone(datetime.timedelta(hours=hours))
+    return datetime.datetime.fromtimestamp(seconds, zone).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def body_of(content):
@@ -54,7 +54,7 @@ def shopify_order(thing):
         "id": 820_982_911_946_150_000 + thing.number,
         "admin_graphql_api_id": f"gid://shopify/Order/{820_982_911_946_150_000 + thing.number}",
         "contact_email": person.email,
-        "created_at": iso(thing.time, "-05:00"),
+        "created_at": iso(thing.time, -5),
         "currency": "EUR",
         "current_total_price": thing.more["total"],
         "email": person.email,

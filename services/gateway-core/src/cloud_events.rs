@@ -22,7 +22,7 @@ use crate::{CallFault, Circumstances, Fault, Letter, Readable, Reading, Reason, 
 /// The path of events, by which their letters are read again. It never has a key in it.
 pub const CLOUD_EVENTS_PATH: &str = "/v1/cloudevents";
 
-/// What stands in the place of a write key in a letter.
+/// The text in the place of a write key in a letter.
 const REMOVED: &str = "REMOVED";
 
 /// A post of `CloudEvents`, as it came.

@@ -1,5 +1,5 @@
-//! Reads the calls of tracking SDKs and posts of `CloudEvents`: from what they send, in any of their
-//! dialects, to events of the contracts, and the answers that they wait for. Pure.
+//! Reads the calls of tracking SDKs, posts of `CloudEvents` and webhooks: from what they send, in
+//! any of their dialects, to events of the contracts, and the answers that they wait for. Pure.
 //!
 //! It decides nothing about customers, which identity does, and knows no HTTP.
 

@@ -8,8 +8,8 @@ pub const SEGMENT_BYTES: usize = 5 * 1024 * 1024;
 pub const POSTHOG_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of a call of `CloudEvents`, inflated: a batch as large as one of Segment's.
 pub const CLOUD_EVENTS_BYTES: usize = SEGMENT_BYTES;
-/// Bytes of one `CloudEvent`: four times as many as the specification has every receiver take, since
-/// a mapping may leave most of it out.
+/// Bytes of one `CloudEvent`: four times as many as the specification has every receiver take. A
+/// mapping may leave most of it out.
 pub const CLOUD_EVENT_BYTES: usize = 256 * 1024;
 /// Attributes of one `CloudEvent`: the eight of the specification, and more extensions than anybody
 /// has. Each is compared with all others.

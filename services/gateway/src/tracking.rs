@@ -4,31 +4,35 @@
 //! A call is answered once identity has its events, and the dead letters are kept of those that
 //! cannot be taken. Nothing is redirected, and no call is refused that a later try could mend.
 
-mod body;
+pub(crate) mod body;
 mod cors;
-mod key;
-mod send;
+pub(crate) mod key;
+mod questions;
+pub(crate) mod send;
 
 use std::sync::Arc;
 
 use access::{Caller, Guard, Mode, Peer};
 use audit::Operation;
 use gateway_core::{
-    Answer, Call, CallFault, Circumstances, Denial, Letter, Reading, Reason, Route, SourceRules,
-    Text, settings,
+    Answer, Call, CallFault, Circumstances, Denial, Dialect, Fault, Letter, Readable, Reading,
+    Reason, Route, SourceRules, Text,
 };
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, ORIGIN, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
+use kernel::Timestamp;
 use runtime::Entrance;
 use tokio::sync::watch;
 use tonic::body::Body;
 
+use self::body::Taken;
 use self::cors::Cors;
 use self::key::Credential;
 use self::send::{Sender, Sent};
-use crate::Sources;
+use crate::GatewayDefinitions;
+use crate::cloud_events;
 use crate::dead_letters::DeadLetters;
 use crate::limits::{DRAIN_TIME, DRAINED_BYTES};
 use crate::statistics::Statistics;
@@ -50,7 +54,7 @@ pub(crate) struct TrackingParts {
     /// Tells which caller, and so which source, a write key stands for.
     pub(crate) guard: Guard,
     /// The rules of the sources, now and after each change.
-    pub(crate) sources: watch::Receiver<Arc<Sources>>,
+    pub(crate) definitions: watch::Receiver<Arc<GatewayDefinitions>>,
     /// Keeps what could not be taken, and counts it.
     pub(crate) dead_letters: DeadLetters,
     /// Counts all else: what was accepted, and calls that could not be read.
@@ -60,7 +64,21 @@ pub(crate) struct TrackingParts {
 /// Answers the calls of tracking SDKs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Tracking {
-    parts: TrackingParts,
+    pub(crate) parts: TrackingParts,
+}
+
+/// A call whose events go to identity.
+pub(crate) struct Incoming<'c, 't> {
+    /// The dialect of its sender.
+    pub(crate) dialect: Dialect,
+    /// Its source.
+    pub(crate) source: &'c str,
+    /// When it was received.
+    pub(crate) receive_time: Timestamp,
+    /// Reads its events once more.
+    pub(crate) again: &'c (dyn Fn() -> Vec<Readable<'t>> + Sync),
+    /// Makes a letter of an event of it.
+    pub(crate) letter: &'c (dyn Fn(Fault, &str) -> Letter + Sync),
 }
 
 /// A call that is not taken: how it is counted, and what its sender is told.
@@ -76,7 +94,8 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    fn new(reason: Reason, denial: Denial, message: impl Into<String>) -> Self {
+    /// A refusal of a source that is not known yet.
+    pub(crate) fn new(reason: Reason, denial: Denial, message: impl Into<String>) -> Self {
         Self {
             reason,
             denial,
@@ -86,7 +105,8 @@ impl Refused {
         }
     }
 
-    fn of_source(self, source: &str) -> Self {
+    /// Says which source it is of.
+    pub(crate) fn of_source(self, source: &str) -> Self {
         Self {
             source: source.to_owned(),
             ..self
@@ -123,8 +143,16 @@ impl Tracking {
         let path = head.uri.path().to_owned();
         let response = match Route::of(&path) {
             None => with_status(StatusCode::NOT_FOUND),
+            Some(Route::CloudEvents(key)) if cloud_events::asks_for_consent(&head) => {
+                // On the heap: a key may have to be looked up.
+                Box::pin(self.consent(key, &head)).await
+            }
             Some(_) if head.method == Method::OPTIONS => return cors.preflight(&head.headers),
-            Some(route) => match told(route, &head, self.parts.is_secure) {
+            Some(Route::Webhook(key)) => {
+                // On the heap: it waits for its body and its key.
+                Box::pin(self.answer_webhook(key, &head, &mut body)).await
+            }
+            Some(route) => match questions::told(route, &head, self.parts.is_secure) {
                 Some(response) => response,
                 None => of_answer(self.answer_events(route, &path, &head, &mut body).await),
             },
@@ -153,13 +181,18 @@ impl Tracking {
             return Answer::taken(route, &Reading::default());
         }
         // On the heap: a call waits for its body, its key, identity and the dead letters.
-        let taken = Box::pin(self.take(route, path, head, body)).await;
-        taken.unwrap_or_else(|refused| {
-            let (source, reason) = (&refused.source, refused.reason);
-            self.parts.statistics.count(source, reason, 1);
-            let dialect = route.dialect();
-            Answer::denied(dialect, refused.denial, &refused.message, refused.seconds)
-        })
+        let taken = match route {
+            Route::CloudEvents(key) => Box::pin(self.take_cloud_events(key, head, body)).await,
+            _ => Box::pin(self.take(route, path, head, body)).await,
+        };
+        taken.unwrap_or_else(|refused| self.denied(route.dialect(), &refused))
+    }
+
+    /// Counts a call that is not taken, and answers it.
+    pub(crate) fn denied(&self, dialect: Dialect, refused: &Refused) -> Answer {
+        let (source, reason) = (&refused.source, refused.reason);
+        self.parts.statistics.count(source, reason, 1);
+        Answer::denied(dialect, refused.denial, &refused.message, refused.seconds)
     }
 
     async fn take(
@@ -182,7 +215,11 @@ impl Tracking {
         let first = first.map(|caller| self.source_of(caller, given.as_ref()));
         let first = first.unwrap_or_default();
         let memory = &self.parts.entrance.memory;
-        let body = body::read(body, &head.headers, route.dialect().bytes(), memory).await;
+        let taken = Taken {
+            most: route.dialect().bytes(),
+            bytes_tell: true,
+        };
+        let body = body::read(body, &head.headers, taken, memory).await;
         let (bytes, charge) = body.map_err(|it| it.of_source(&first))?.into_parts();
         let turn = memory.turn(bytes.len()).await;
         let text = Text::of(&bytes);
@@ -215,34 +252,40 @@ impl Tracking {
         let kept = charge.keep_arrived(false).await;
         let _kept = kept.map_err(|it| body::full(&it).of_source(&source))?;
         let sender = Sender::new(&self.parts.entrance.calls, key, head, reading.is_bulk);
-        self.hand_on(route, &call, &about, &source, &sender, reading)
-            .await
-            .map_err(|it| it.of_source(&source))
+        let incoming = Incoming {
+            dialect: route.dialect(),
+            source: &source,
+            receive_time,
+            again: &|| call.events(&about).events,
+            letter: &|fault, sent| call.letter(&about, fault, sent),
+        };
+        let handed_on = self.hand_on(&incoming, &sender, reading).await;
+        let reading = handed_on.map_err(|it| it.of_source(&source))?;
+        Ok(Answer::taken(route, &reading))
     }
 
     /// Sends the events of a call, keeps letters for those that cannot be taken, and counts.
-    async fn hand_on<'t>(
+    /// Returns what is left of the reading: the outcomes.
+    pub(crate) async fn hand_on<'t>(
         &self,
-        route: Route<'_>,
-        call: &Call<'t>,
-        about: &Circumstances<'t>,
-        source: &str,
+        incoming: &Incoming<'_, 't>,
         sender: &Sender,
         mut reading: Reading<'t>,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<Reading<'t>, Refused> {
+        let (source, dialect) = (incoming.source, incoming.dialect);
         let events = std::mem::take(&mut reading.events);
-        let Sent { accepted, faults } = sender.send(route.dialect(), call, about, events).await?;
+        let Sent { accepted, faults } = sender.send(dialect, events, incoming.again).await?;
         for (place, sent, fault) in faults {
             if let Some(verdict) = reading.verdicts.get_mut(place) {
                 verdict.fault = Some(format!("{} {}", fault.field, fault.description));
             }
-            reading.letters.push(call.letter(about, fault, sent));
+            reading.letters.push((incoming.letter)(fault, sent));
         }
         let letters: Vec<Letter> = std::mem::take(&mut reading.letters);
         let kept = self
             .parts
             .dead_letters
-            .keep(source, letters, about.receive_time);
+            .keep(source, letters, incoming.receive_time);
         // All of it is sent again: what was taken is known by its ids.
         kept.await.map_err(|failure| {
             tracing::warn!(%failure, source, "dead letters could not be kept");
@@ -252,13 +295,13 @@ impl Tracking {
         let statistics = &self.parts.statistics;
         statistics.count(source, Reason::Accepted, accepted);
         let nothing = u64::try_from(reading.nothing_count).unwrap_or(u64::MAX);
-        statistics.count(source, Reason::GroupWithoutPerson, nothing);
-        Ok(Answer::taken(route, &reading))
+        statistics.count(source, dialect.nothing(), nothing);
+        Ok(reading)
     }
 
     /// Returns the source of a caller. Where everybody is let in, a key that could be the name of a
     /// source is one, so that an SDK works at once.
-    fn source_of(&self, caller: &Caller, key: Option<&Credential>) -> String {
+    pub(crate) fn source_of(&self, caller: &Caller, key: Option<&Credential>) -> String {
         if let Some(source) = caller.source() {
             return source.to_owned();
         }
@@ -268,53 +311,15 @@ impl Tracking {
         named.unwrap_or(DEFAULT_SOURCE).to_owned()
     }
 
-    fn rules_of(&self, source: &str) -> Arc<SourceRules> {
-        let sources = self.parts.sources.borrow();
-        sources.get(source).cloned().unwrap_or_default()
+    /// Returns the rules of a source.
+    pub(crate) fn rules_of(&self, source: &str) -> Arc<SourceRules> {
+        let definitions = self.parts.definitions.borrow();
+        definitions.sources.get(source).cloned().unwrap_or_default()
     }
 }
 
-/// Answers questions about settings; nothing for what brings events, or another method.
-fn told(route: Route<'_>, head: &Parts, is_encrypted: bool) -> Option<Response<Body>> {
-    let is_question = matches!(route, Route::Flags) || head.method == Method::GET;
-    let (host, is_secure) = address(head);
-    let is_secure = is_secure || is_encrypted;
-    let (body, kind) = settings(route, &host, is_secure).filter(|_| is_question)?;
-    let mut response = Response::new(body_of(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=60"));
-    Some(response)
-}
-
-/// The address that a request was sent to, as its sender knows it, and whether it is encrypted.
-fn address(head: &Parts) -> (String, bool) {
-    let header = |name: &str| head.headers.get(name).and_then(|it| it.to_str().ok());
-    let authority = head.uri.authority().map(http::uri::Authority::as_str);
-    let host = authority
-        .or_else(|| header(HOST.as_str()))
-        .unwrap_or_default();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]_".contains(&byte);
-    let host = if host.bytes().all(is_plain) { host } else { "" };
-    let is_secure = match (header("x-forwarded-proto"), head.uri.scheme_str()) {
-        (Some(told), _) => told
-            .split(',')
-            .next()
-            .is_some_and(|it| it.trim() == "https"),
-        (None, Some("https")) => true,
-        // A page that is encrypted may only ask where it is encrypted too, but for this machine.
-        _ => {
-            let is_here = ["localhost", "127.", "[::1]"]
-                .iter()
-                .any(|it| host.starts_with(it));
-            let page = header(ORIGIN.as_str());
-            !is_here && page.is_some_and(|origin| origin.starts_with("https:"))
-        }
-    };
-    (host.to_owned(), is_secure)
-}
-
-fn check_origin(rules: &SourceRules, headers: &HeaderMap) -> Result<(), Refused> {
+/// Refuses a web page that may not send for a source.
+pub(crate) fn check_origin(rules: &SourceRules, headers: &HeaderMap) -> Result<(), Refused> {
     let Some(origin) = headers.get(ORIGIN) else {
         return Ok(());
     };
@@ -326,7 +331,7 @@ fn check_origin(rules: &SourceRules, headers: &HeaderMap) -> Result<(), Refused>
     Err(Refused::new(Reason::OriginRefused, Denial::Forbidden, text))
 }
 
-fn request_time(headers: &HeaderMap) -> Option<kernel::Timestamp> {
+fn request_time(headers: &HeaderMap) -> Option<Timestamp> {
     headers.get(REQUEST_TIME)?.to_str().ok()?.parse().ok()
 }
 
@@ -339,19 +344,23 @@ fn is_source(key: &str) -> bool {
         && key.bytes().all(is_right)
 }
 
-fn of_answer(answer: Answer) -> Response<Body> {
+/// Writes an answer as a response.
+pub(crate) fn of_answer(answer: Answer) -> Response<Body> {
     let status = StatusCode::from_u16(answer.status);
     let mut response = with_status(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE));
-    *response.body_mut() = body_of(answer.body);
+    if !answer.body.is_empty() {
+        *response.body_mut() = body_of(answer.body);
+        let kind = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(seconds) = answer.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
 
-fn body_of(text: String) -> Body {
+pub(crate) fn body_of(text: String) -> Body {
     Body::new(http_body_util::Full::new(bytes::Bytes::from(text)))
 }
 

@@ -6,7 +6,9 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
 use access::Peer;
-use gateway_core::{Dialect, Fault, Reason, Route, SourceRules, fault_of, reread};
+use gateway_core::{
+    Dialect, Fault, Reason, Route, SourceRules, WEBHOOK_PATH, fault_of, reread, reread_webhook,
+};
 use kernel::Timestamp;
 use kernel::limits::MESSAGE_BYTES;
 use proto::gateway::v1::{DeadLetter, ReplayDeadLettersResponse};
@@ -18,7 +20,7 @@ use tokio::sync::watch;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Request, Status};
 
-use crate::Sources;
+use crate::GatewayDefinitions;
 use crate::dead_letters::{DeadLetters, Replayed, StoredLetter};
 use crate::limits::{REPLAYED_AT_ONCE, SEND_TIME};
 
@@ -54,13 +56,16 @@ pub(crate) type ReadEvent = fn(KeptEvent<'_>, &SourceRules) -> Result<Option<Eve
 /// Reads an event that was kept, by the parser of its dialect.
 pub(crate) fn read_kept(kept: KeptEvent<'_>, rules: &SourceRules) -> Result<Option<Event>, Fault> {
     let (path, event) = (kept.path, kept.payload);
+    if path == WEBHOOK_PATH {
+        return reread_webhook(event, kept.receive_time, rules);
+    }
     reread(path, event, kept.sent_time, kept.receive_time, rules)
 }
 
 /// Replays dead letters.
 #[derive(Debug)]
 pub(crate) struct Replays {
-    sources: watch::Receiver<Arc<Sources>>,
+    definitions: watch::Receiver<Arc<GatewayDefinitions>>,
     read: ReadEvent,
     /// The calls of the process, which are there while it listens. Replays are among them, so that
     /// a hold on them would be one of the process on itself.
@@ -154,10 +159,13 @@ fn credential_of<T>(request: &Request<T>) -> Option<MetadataValue<Ascii>> {
 }
 
 impl Replays {
-    /// Reads events by these sources, with this parser.
-    pub(crate) fn new(sources: watch::Receiver<Arc<Sources>>, read: ReadEvent) -> Arc<Self> {
+    /// Reads events by the rules of these sources, with this parser.
+    pub(crate) fn new(
+        definitions: watch::Receiver<Arc<GatewayDefinitions>>,
+        read: ReadEvent,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            sources,
+            definitions,
             read,
             calls: OnceLock::new(),
         })
@@ -217,7 +225,7 @@ impl Replays {
         letters: Vec<StoredLetter>,
         payloads: &HashMap<String, String>,
     ) -> (Vec<(StoredLetter, Event)>, Ends) {
-        let sources = Arc::clone(&self.sources.borrow());
+        let definitions = Arc::clone(&self.definitions.borrow());
         let default = SourceRules::default();
         let (mut events, mut ends) = (Vec::new(), Vec::new());
         for letter in letters {
@@ -226,7 +234,10 @@ impl Replays {
                 ends.push((letter, Replayed::Refused(cut())));
                 continue;
             }
-            let rules = sources.get(&letter.source).map_or(&default, Arc::as_ref);
+            let rules = definitions
+                .sources
+                .get(&letter.source)
+                .map_or(&default, Arc::as_ref);
             let kept = KeptEvent {
                 path: &letter.path,
                 payload: mended.unwrap_or(&letter.payload),

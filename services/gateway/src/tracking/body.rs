@@ -1,7 +1,8 @@
 //! The body of a call: read within the memory of the process, and inflated as far as it may go.
 //!
-//! The bytes decide whether it is compressed. Headers say it wrongly, or not at all where a browser
-//! sends from a page that is closing.
+//! The bytes of an SDK's call decide whether it is compressed. Headers say it wrongly, or not at
+//! all where a browser sends from a page that is closing. Other senders' headers are right, and
+//! their bodies may be files that are compressed.
 
 use std::io::Read;
 
@@ -19,34 +20,48 @@ use crate::limits::{BODY_COST, BODY_TIME};
 
 /// The first bytes of gzip (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// The names of compressions in headers.
+const GZIP_NAME: &str = "gzip";
+/// As above: zlib (RFC 1950), in spite of its name.
+const DEFLATE_NAME: &str = "deflate";
 
 /// A body, with the memory that it takes.
 #[derive(Debug)]
-pub(super) struct Whole {
+pub(crate) struct Whole {
     /// Its bytes, inflated.
-    pub(super) bytes: Bytes,
+    pub(crate) bytes: Bytes,
     /// The memory of all that is made of it.
     charge: Charge,
 }
 
 impl Whole {
     /// Splits it into its bytes and their memory.
-    pub(super) fn into_parts(self) -> (Bytes, Charge) {
+    pub(crate) fn into_parts(self) -> (Bytes, Charge) {
         (self.bytes, self.charge)
     }
 }
 
-/// Reads a body of at most so many bytes, as it arrives and inflated.
+/// The bodies that a way in takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    /// The most bytes, as they arrive and inflated.
+    pub(crate) most: usize,
+    /// True where the first bytes tell what is compressed, and false where headers do alone.
+    pub(crate) bytes_tell: bool,
+}
+
+/// Reads a body, as it arrives and inflated.
 ///
 /// # Errors
 /// Where it is larger, too slow, compressed in an unknown way or not as it says, ends early, or
 /// finds no memory.
-pub(super) async fn read(
+pub(crate) async fn read(
     body: &mut Body,
     headers: &HeaderMap,
-    most: usize,
+    taken: Taken,
     memory: &Memory,
 ) -> Result<Whole, Refused> {
+    let Taken { most, bytes_tell } = taken;
     let told = headers
         .get(CONTENT_LENGTH)
         .and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
@@ -62,14 +77,17 @@ pub(super) async fn read(
     })?;
     partial.whole();
     let arrived = bytes.len();
+    let encoding = encoding(headers)?;
+    let may_be_gzip = bytes_tell || encoding == Some(GZIP_NAME);
     // A compressed body may be any size: it is inflated in turn, as one of the largest.
-    let is_plain = encoding(headers)?.is_none() && !bytes.starts_with(&GZIP);
-    let _turn = if is_plain {
-        None
+    let is_gzip = may_be_gzip && bytes.starts_with(&GZIP);
+    let is_plain = !is_gzip && encoding != Some(DEFLATE_NAME);
+    let bytes = if is_plain {
+        bytes
     } else {
-        memory.turn(most).await
+        let _turn = memory.turn(most).await;
+        inflate(bytes, encoding, most)?
     };
-    let bytes = inflate(bytes, encoding(headers)?, most)?;
     let cost = bytes.len().saturating_mul(BODY_COST);
     let charge = memory
         .charge(cost, arrived, false)
@@ -118,7 +136,7 @@ async fn arrive(
     }
 }
 
-/// The compression that headers tell; `None` where they tell none, or gzip, which its bytes tell.
+/// The compression that headers tell; `None` where they tell none.
 fn encoding(headers: &HeaderMap) -> Result<Option<&'static str>, Refused> {
     let Some(told) = headers.get(CONTENT_ENCODING) else {
         return Ok(None);
@@ -130,8 +148,9 @@ fn encoding(headers: &HeaderMap) -> Result<Option<&'static str>, Refused> {
         .to_ascii_lowercase()
         .as_str()
     {
-        "" | "identity" | "gzip" | "x-gzip" => Ok(None),
-        "deflate" => Ok(Some("deflate")),
+        "" | "identity" => Ok(None),
+        "gzip" | "x-gzip" => Ok(Some(GZIP_NAME)),
+        "deflate" => Ok(Some(DEFLATE_NAME)),
         other => {
             let text =
                 format!("the body is compressed by {other:?}: send gzip, deflate or plain JSON");
@@ -145,7 +164,7 @@ fn inflate(bytes: Bytes, encoding: Option<&str>, most: usize) -> Result<Bytes, R
     if bytes.starts_with(&GZIP) {
         return inflated(MultiGzDecoder::new(&bytes[..]), bytes.len(), most);
     }
-    if encoding.is_some() && !matches!(bytes.first(), Some(b'{' | b'[')) {
+    if encoding == Some(DEFLATE_NAME) && !matches!(bytes.first(), Some(b'{' | b'[')) {
         return inflated(ZlibDecoder::new(&bytes[..]), bytes.len(), most);
     }
     Ok(bytes)
@@ -173,7 +192,7 @@ fn too_large(most: usize) -> Refused {
 }
 
 /// The refusal of a call for which there is no memory.
-pub(super) fn full(failure: &Failure) -> Refused {
+pub(crate) fn full(failure: &Failure) -> Refused {
     Refused::new(Reason::Overloaded, Denial::Overloaded, failure.message())
 }
 
@@ -190,6 +209,9 @@ mod tests {
 
     const MOST: usize = 1_000;
 
+    /// The bytes of a body that was read, or the reason why it was not.
+    type Lengths = Result<usize, Denial>;
+
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(bytes).expect("it fits");
@@ -205,10 +227,35 @@ mod tests {
         if let Some(encoding) = encoding {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        let mut body = Body::new(Full::new(Bytes::from(bytes)));
-        let whole = read(&mut body, &headers, MOST, &Memory::default()).await;
-        let read = whole.map(|it| it.bytes.len()).map_err(|it| it.denial);
+        let (read, _) = both(bytes, &headers).await;
         assert_eq!(read, expected, "{encoding:?}");
+    }
+
+    /// Reads a body whose bytes may tell that they are compressed, and one whose headers do alone.
+    async fn both(bytes: Vec<u8>, headers: &HeaderMap) -> (Lengths, Lengths) {
+        let read_by = async |bytes_tell| {
+            let mut body = Body::new(Full::new(Bytes::from(bytes.clone())));
+            let taken = Taken {
+                most: MOST,
+                bytes_tell,
+            };
+            let whole = read(&mut body, headers, taken, &Memory::default()).await;
+            whole.map(|it| it.bytes.len()).map_err(|it| it.denial)
+        };
+        (read_by(true).await, read_by(false).await)
+    }
+
+    #[tokio::test]
+    async fn a_file_stays_compressed_unless_headers_say_that_the_body_is() {
+        let file = gzip(b"{\"a\":1}");
+        let length = file.len();
+        let mut headers = HeaderMap::new();
+        let read = both(file.clone(), &headers).await;
+        assert_eq!(read, (Ok(7), Ok(length)));
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert_eq!(both(file, &headers).await, (Ok(7), Ok(7)));
+        let plain = both(b"{}".to_vec(), &headers).await;
+        assert_eq!(plain, (Ok(2), Ok(2)));
     }
 
     #[tokio::test]

@@ -26,7 +26,7 @@ const UNKNOWN: &str =
 
 /// A write key as it was sent. It is not verified yet, and a secret.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Credential {
+pub(crate) struct Credential {
     text: String,
     header: HeaderValue,
 }
@@ -43,7 +43,7 @@ impl Credential {
     ///
     /// # Errors
     /// Where it is longer than a key may be, or no text of one line.
-    pub(super) fn new(key: &str) -> Result<Self, Refused> {
+    pub(crate) fn new(key: &str) -> Result<Self, Refused> {
         let key = key.trim();
         let wrong = || {
             let text = format!(
@@ -65,7 +65,7 @@ impl Credential {
     ///
     /// # Errors
     /// Where there is one that cannot be read.
-    pub(super) fn of(head: &Parts) -> Result<Option<Self>, Refused> {
+    pub(crate) fn of(head: &Parts) -> Result<Option<Self>, Refused> {
         let Some(value) = head.headers.get(AUTHORIZATION) else {
             return of_query(head.uri.query().unwrap_or_default());
         };
@@ -92,12 +92,12 @@ impl Credential {
     }
 
     /// The key.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// The header that shows it to a service.
-    pub(super) const fn header(&self) -> &HeaderValue {
+    pub(crate) const fn header(&self) -> &HeaderValue {
         &self.header
     }
 }
@@ -113,7 +113,7 @@ fn of_query(query: &str) -> Result<Option<Credential>, Refused> {
 ///
 /// # Errors
 /// Where the key is not known, may not send events, or cannot be checked now.
-pub(super) async fn admit(
+pub(crate) async fn admit(
     guard: &Guard,
     key: &Credential,
     peer: Option<&Peer>,
@@ -141,7 +141,7 @@ fn is_foreign(key: &str) -> bool {
 ///
 /// # Errors
 /// As [`admit`].
-pub(super) async fn admit_nobody(guard: &Guard, peer: Option<&Peer>) -> Result<Caller, Refused> {
+pub(crate) async fn admit_nobody(guard: &Guard, peer: Option<&Peer>) -> Result<Caller, Refused> {
     admit_by(guard, &HeaderMap::new(), peer).await
 }
 
@@ -178,7 +178,7 @@ fn of_refusal(refusal: &Refusal) -> Refused {
 ///
 /// # Errors
 /// Where they are not: one of them would decide whose events these are.
-pub(super) fn same_source(caller: Caller, other: &Caller) -> Result<Caller, Refused> {
+pub(crate) fn same_source(caller: Caller, other: &Caller) -> Result<Caller, Refused> {
     let is_same = match (caller.source(), other.source()) {
         (Some(one), Some(two)) => one == two,
         // Where everybody is let in, each key is a name of its own.

@@ -1,8 +1,10 @@
 //! The way of a call's events to identity, in its sender's name.
 
+use std::time::Duration;
+
 use access::Peer;
 use gateway_core::limits::REQUEST_BYTES;
-use gateway_core::{Call, Circumstances, Denial, Dialect, Fault, Readable, Reason, fault_of};
+use gateway_core::{Denial, Dialect, Fault, Readable, Reason, fault_of};
 use http::HeaderValue;
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -36,26 +38,28 @@ struct Refusals {
 
 /// Sends events. One for each call.
 #[derive(Debug)]
-pub(super) struct Sender {
+pub(crate) struct Sender {
     calls: Calls,
     /// Headers of its requests.
     headers: Vec<(&'static str, HeaderValue)>,
     peer: Option<Peer>,
     lane: Lane,
+    /// The time that each of its requests may take.
+    time: Duration,
 }
 
 /// The outcome for the events of a call.
 #[derive(Debug, Default)]
-pub(super) struct Sent<'t> {
+pub(crate) struct Sent<'t> {
     /// The number of those that were taken.
-    pub(super) accepted: u64,
+    pub(crate) accepted: u64,
     /// Those that identity refused, each with its place in the call and as it was sent.
-    pub(super) faults: Vec<(usize, &'t str, Fault)>,
+    pub(crate) faults: Vec<(usize, &'t str, Fault)>,
 }
 
 impl Sender {
     /// Sends with a key, from where the call came and in its trace.
-    pub(super) fn new(
+    pub(crate) fn new(
         calls: &Calls,
         key: Option<&Credential>,
         head: &Parts,
@@ -68,19 +72,25 @@ impl Sender {
             headers: key.into_iter().chain(trace).collect(),
             peer: head.extensions.get::<Peer>().cloned(),
             lane: if is_bulk { Lane::Bulk } else { Lane::Live },
+            time: SEND_TIME,
         }
     }
 
-    /// Sends events in their order, as many at once as identity takes.
+    /// Allows its requests another time.
+    pub(crate) fn within(self, time: Duration) -> Self {
+        Self { time, ..self }
+    }
+
+    /// Sends events in their order, as many at once as identity takes. `again` reads all events of
+    /// the call once more: those of a request that was refused were given away with it.
     ///
     /// # Errors
     /// Where identity does not take them now: all of the call is to be sent again.
-    pub(super) async fn send<'t>(
+    pub(crate) async fn send<'t>(
         &self,
         dialect: Dialect,
-        call: &Call<'t>,
-        about: &Circumstances<'t>,
         events: Vec<Readable<'t>>,
+        again: &(dyn Fn() -> Vec<Readable<'t>> + Sync),
     ) -> Result<Sent<'t>, Refused> {
         let mut sent = Sent::default();
         let mut events = events.into_iter().peekable();
@@ -96,7 +106,7 @@ impl Sender {
             let rejected = match self.ingest(some).await {
                 Ok(rejected) => rejected,
                 Err(status) if status.code() == Code::InvalidArgument => self
-                    .reasons(read_again(call, about, &names))
+                    .reasons(among(again(), &names))
                     .await
                     .map_err(|status| of_status(&status))?,
                 Err(status) => return Err(of_status(&status)),
@@ -162,7 +172,7 @@ impl Sender {
 
     fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        request.set_timeout(SEND_TIME);
+        request.set_timeout(self.time);
         if let Some(peer) = &self.peer {
             request.extensions_mut().insert(peer.clone());
         }
@@ -176,16 +186,13 @@ impl Sender {
     }
 }
 
-/// Reads some events of a call once more: they were given away with the request that was refused.
-fn read_again<'t>(
-    call: &Call<'t>,
-    about: &Circumstances<'t>,
-    names: &[(usize, &'t str)],
-) -> Vec<Event> {
-    let all = call.events(about).events.into_iter();
+/// Returns the events of some places.
+fn among(all: Vec<Readable<'_>>, names: &[(usize, &str)]) -> Vec<Event> {
     let (first, last) = (names.first(), names.last());
     let places = first.map_or(0, |it| it.0)..=last.map_or(0, |it| it.0);
-    let some = all.filter(|event| places.contains(&event.place));
+    let some = all
+        .into_iter()
+        .filter(|event| places.contains(&event.place));
     some.map(|event| event.event).collect()
 }
 

@@ -1,10 +1,15 @@
 //! Letters of things that could not be taken, and replays of them.
 
-use gateway_core::{Reading, Reason, SourceRules, WEBHOOK_PATH, reread_webhook};
+use std::time::{Duration, Instant};
+
+use gateway_core::{Reason, SourceRules, WEBHOOK_PATH, reread_webhook};
 use messages::gateway::v1::{EventMapping, Source};
 
 use super::{line, read, source};
 use crate::received;
+
+/// The time that a post may take in a build that is not optimized, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_thing_that_cannot_be_taken_is_read_again_once_the_mapping_is_mended() {
@@ -92,4 +97,41 @@ fn a_letter_of_one_thing_among_many_has_what_stands_around_it() {
         let again = reread_webhook(&letter.payload, received(), &SourceRules::of(&source));
         assert_eq!(again.expect_err("nobody").reason, Reason::NoIdentifier);
     }
+}
+
+#[test]
+fn a_post_as_large_as_any_costs_no_more_than_it_may_whatever_its_source_looks_for() {
+    let mut source = source("hubspot");
+    let item = r#"{"objectId":1,"subscriptionType":"contact.creation","eventId":2,"portalId":3,"subscriptionId":4,"occurredAt":5}"#;
+    let body = format!("[{}]", vec![item; 10_000].join(","));
+    let start = Instant::now();
+    let count = |source: &Source, body: &str| {
+        read(source, &[], body, |it| (it.events.len(), it.letters.len()))
+    };
+    assert_eq!(count(&source, &body), (10_000, 0));
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    // Each thing looks through all of the post, until no more work may be done.
+    let webhook = source.webhook.as_mut().expect("one");
+    webhook.items = "body.items".to_owned();
+    webhook.events = vec![EventMapping {
+        when: "item in body.others".to_owned(),
+        name: "\"x\"".to_owned(),
+        identifiers: [("email".to_owned(), "\"a@b.c\"".to_owned())].into(),
+        ..EventMapping::default()
+    }];
+    let numbers = |from: u32| {
+        (from..from + 9_000)
+            .map(|it| it.to_string())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let body = format!(
+        "{{\"items\":[{}],\"others\":[{}]}}",
+        numbers(0),
+        numbers(100_000)
+    );
+    let start = Instant::now();
+    let (events, letters) = count(&source, &body);
+    assert!(events == 0 && letters > 8_000, "{events} {letters}");
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }

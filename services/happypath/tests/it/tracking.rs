@@ -1,6 +1,6 @@
 //! The tracking API over HTTP, as SDKs call it: a plain client against a real process.
 
-mod keys;
+pub(crate) mod keys;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

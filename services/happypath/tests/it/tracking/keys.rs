@@ -4,6 +4,7 @@ use access::NewKey;
 use keys::{KeyDraft, KeyStore};
 use serde_json::{Value, json};
 use storage::{Database, DatabaseUrl};
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::send;
@@ -25,22 +26,33 @@ async fn make(store: &KeyStore, source: Option<&str>, scopes: &[&str]) -> String
     key.reveal().to_owned()
 }
 
-#[test]
-fn a_key_says_who_sends_wherever_it_stands() {
+/// Makes a folder of stores with keys: of a source each, or with scopes.
+pub(crate) fn make_keys(wanted: &[(Option<&str>, &[&str])]) -> (TempDir, Vec<String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let stores = folder.path().join("stores");
     std::fs::create_dir_all(&stores).expect("a folder");
-    let [shop, shop_too, app, reader] = Runtime::new().expect("a runtime").block_on(async {
+    let keys = Runtime::new().expect("a runtime").block_on(async {
         let url = DatabaseUrl::sqlite_file(&stores.join("happypath.db"));
         let database = Database::connect(&url).await.expect("it opens");
         let store = KeyStore::open(database).await.expect("tables");
-        [
-            make(&store, Some("shop"), &["events:write"]).await,
-            make(&store, Some("shop"), &["events:write"]).await,
-            make(&store, Some("app"), &["events:write"]).await,
-            make(&store, None, &["customers:read"]).await,
-        ]
+        let mut keys = Vec::new();
+        for (source, scopes) in wanted {
+            keys.push(make(&store, *source, scopes).await);
+        }
+        keys
     });
+    (folder, keys)
+}
+
+#[test]
+fn a_key_says_who_sends_wherever_it_stands() {
+    let (folder, keys) = make_keys(&[
+        (Some("shop"), &["events:write"]),
+        (Some("shop"), &["events:write"]),
+        (Some("app"), &["events:write"]),
+        (None, &["customers:read"]),
+    ]);
+    let [shop, shop_too, app, reader] = keys.try_into().expect("four keys");
     let dev = Dev::start_with(folder, &["--access", "required"]);
     let wrong = NewKey::make().expect("randomness").reveal().to_owned();
     let basic = |key: &str| {

@@ -1,5 +1,5 @@
-//! Tests of the dialects: calls and posts as unmodified SDKs sent them, words of the specifications, and
-//! whatever else may come.
+//! Tests of the dialects: calls and posts as unmodified SDKs sent them, words of the
+//! specifications, and whatever else may come.
 
 mod captured;
 mod cloud_events;

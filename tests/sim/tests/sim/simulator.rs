@@ -8,6 +8,7 @@
 //! how. There are no sockets, no disks and no gRPC here; real processes are in `tests/it`.
 
 mod backing;
+mod changes;
 mod checks;
 mod clock;
 mod clocks;

@@ -9,6 +9,7 @@ use hot::{QuarantineSize, Slot, StateKey, StreamId, StreamName};
 use kernel::{CustomerId, Reason, Timestamp};
 use proto::activation::v1::ActivationStatus;
 
+use super::changes;
 use super::destination::Arrived;
 use super::installation::{Installation, SERVICES};
 use super::picture::{Picture, shown};
@@ -25,6 +26,7 @@ pub(crate) async fn check(
     doubled: &BTreeSet<CustomerId>,
 ) {
     nothing_waits(installation).await;
+    changes::check(installation, picture);
     merges(installation, picture);
     timers(installation, picture, now);
     runs(installation, picture);

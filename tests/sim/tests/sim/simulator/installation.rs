@@ -13,6 +13,7 @@ use storage::MemoryLeases;
 use tokio::time::{Instant, sleep};
 
 use super::backing::Backing;
+use super::changes::ChangeLog;
 use super::definitions::Definitions;
 use super::destination::Destination;
 use super::identity::Registry;
@@ -72,6 +73,7 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<MemoryLog>,
     pub(crate) leases: Arc<MemoryLeases>,
     pub(crate) destination: Arc<Destination>,
+    pub(crate) changes: Arc<ChangeLog>,
     /// The tables of identity; absent where it is not inside.
     pub(crate) registry: Option<Arc<Registry>>,
     definitions: Mutex<Definitions>,
@@ -109,11 +111,13 @@ impl Installation {
         let partitions = PartitionCount::try_new(options.partitions).expect("few partitions");
         let world = Arc::new(World::new(options.seed));
         let revision = Arc::<AtomicU64>::default();
+        let changes = Arc::<ChangeLog>::default();
         let watch = Watch::new(
             Arc::clone(&world),
             options.is_wall,
             options.is_journaled,
             Arc::clone(&revision),
+            Arc::clone(&changes),
         );
         let right = Arc::clone(&world);
         let clock = StoreClock::new(move || right.now());
@@ -137,6 +141,7 @@ impl Installation {
             log: Arc::new(log),
             leases,
             destination: Arc::default(),
+            changes,
             definitions: Mutex::new(Definitions::none(revision)),
             registry,
             program: AtomicU64::new(0),

@@ -14,6 +14,7 @@ use kernel::{CustomerId, Reason};
 use proto::activation::v1::ActivationStatus;
 use segmentation_core::SegmentationCore;
 
+use super::changes::is_pending;
 use super::installation::{Installation, SERVICES};
 
 /// Bytes of the key of a head: the customer's id.
@@ -68,6 +69,7 @@ impl Picture {
             for partition in installation.partitions().iter() {
                 let slot = Slot { owner, partition };
                 let states = installation.shared.backing.states(slot).into_iter();
+                let states = states.filter(|(key, _)| !is_pending(key));
                 // Longer keys are those of parts, which their customer's head lists.
                 let (heads, mut parts): (BTreeMap<_, _>, BTreeMap<_, _>) =
                     states.partition(|(key, _)| key.len() == CUSTOMER_BYTES);

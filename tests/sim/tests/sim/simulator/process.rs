@@ -8,6 +8,7 @@ use std::time::Duration;
 use ::identity::Intake;
 use activation::deliverer::{Deliverer, DelivererConfig};
 use activation_core::ActivationCore;
+use changes::SharedChangeSink;
 use decision::Core;
 use engine::{
     Clock, Dispatcher as _, Engine, EngineConfig, EngineHandle, Refresh, Status as _, TimeSource,
@@ -19,6 +20,7 @@ use segmentation_core::SegmentationCore;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::changes::Scribe;
 use super::definitions::Reader;
 use super::destination::network::LinkNetwork;
 use super::identity;
@@ -153,19 +155,21 @@ impl Process {
         }
         let reader: Arc<dyn Refresh> = Arc::new(Reader::start(&shared, &self.link).await);
         let shelf = &self.link.shelf;
+        let scribe = Scribe::start(&self.link, &shared.changes);
         for owner in &shared.options.services[self.place] {
             let reader = Arc::clone(&reader);
+            let scribe: SharedChangeSink = Arc::clone(&scribe) as SharedChangeSink;
             let engine = match owner {
                 Owner::Segmentation => {
-                    let given = (shelf.segmentation(), reader);
+                    let given = (shelf.segmentation(), reader, scribe);
                     self.engine::<SegmentationCore>(&shared, &hot, given).await
                 }
                 Owner::Journey => {
-                    let given = (shelf.journey(), reader);
+                    let given = (shelf.journey(), reader, scribe);
                     self.engine::<JourneyCore>(&shared, &hot, given).await
                 }
                 _ => {
-                    let given = (shelf.activation(), reader);
+                    let given = (shelf.activation(), reader, scribe);
                     self.engine::<ActivationCore>(&shared, &hot, given).await
                 }
             };
@@ -230,9 +234,13 @@ impl Process {
         &self,
         shared: &Shared,
         hot: &SharedHotStore,
-        given: (watch::Receiver<Arc<C::Definitions>>, Arc<dyn Refresh>),
+        given: (
+            watch::Receiver<Arc<C::Definitions>>,
+            Arc<dyn Refresh>,
+            SharedChangeSink,
+        ),
     ) -> EngineHandle {
-        let (definitions, reader) = given;
+        let (definitions, reader, scribe) = given;
         let clock = self.clock();
         let time = if shared.options.is_wall {
             TimeSource::Wall(Arc::clone(&clock))
@@ -248,6 +256,7 @@ impl Process {
         config.incarnation.clone_from(&self.link.name);
         config.own_clock = clock;
         config.refresh = Some(reader);
+        config.changes = Some(scribe);
         scale_down(&mut config, shared.options.seed);
         if C::OWNER == Owner::Activation {
             let deliverer = self.start_deliverer(shared, hot);

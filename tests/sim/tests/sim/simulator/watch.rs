@@ -1,5 +1,7 @@
 //! What is checked at every commit, while the simulation runs.
 
+mod alone;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,8 +10,9 @@ use hot::{Commit, Owner, Slot, StateKey, StreamName};
 use kernel::{CustomerId, Duration, PartitionId, Timestamp};
 use prost::Message as _;
 use proto::stream::v1::{Batch, Record, record::Body, value};
-use segmentation_core::SegmentationCore;
 
+use self::alone::alone;
+use super::changes::ChangeLog;
 use super::definitions::Reading;
 use super::destination::{Asked, EffectId};
 use super::world::World;
@@ -28,6 +31,7 @@ pub(crate) struct Watch {
     is_journaled: bool,
     /// The number of changes of definitions.
     revision: Arc<AtomicU64>,
+    changes: Arc<ChangeLog>,
     seen: Mutex<Seen>,
 }
 
@@ -84,12 +88,14 @@ impl Watch {
         is_wall: bool,
         is_journaled: bool,
         revision: Arc<AtomicU64>,
+        changes: Arc<ChangeLog>,
     ) -> Self {
         Self {
             world,
             is_wall,
             is_journaled,
             revision,
+            changes,
             seen: Mutex::default(),
         }
     }
@@ -161,6 +167,7 @@ impl Watch {
             seen.versions.clear();
             seen.again.clear();
             seen.has_lost = true;
+            self.changes.forget();
         }
     }
 
@@ -240,6 +247,7 @@ impl Watch {
     pub(crate) fn after_commit(&self, slot: Slot, commit: &Commit, reading: Reading) {
         let mut seen = self.seen();
         self.note_reading(&mut seen, slot, commit, reading);
+        self.changes.after_commit(slot, commit);
         if self.is_wall && slot.owner == Owner::Segmentation {
             seen.alone.extend(alone(commit));
         }
@@ -382,16 +390,4 @@ fn note_sent_on(seen: &mut Seen, slot: Slot, commit: &Commit) {
             }
         }
     }
-}
-
-/// The customers of whom a commit says that they go on without a state.
-///
-/// Records that waited for it may still be to take. The next commit may take them and fold the state
-/// in behind them, and says nothing of it.
-fn alone(commit: &Commit) -> impl Iterator<Item = CustomerId> + '_ {
-    commit.states.iter().filter_map(|state| {
-        let customer = CustomerId::try_from_bytes(&state.key).ok()?;
-        let (head, _) = engine::head::read::<SegmentationCore>(state.value.as_ref()?).ok()?;
-        head.goes_on_alone().then_some(customer)
-    })
 }

@@ -6,6 +6,7 @@
 //! every run. `tests/run fuzz` searches on under libFuzzer. What it finds becomes a test of the
 //! parser.
 
+mod cloud_events;
 mod credentials;
 mod json;
 mod language;
@@ -17,7 +18,9 @@ mod state;
 mod stored;
 mod text;
 mod tracking;
+mod webhook;
 
+use cloud_events::CLOUD_EVENTS;
 use credentials::{CALLERS, CERTIFICATE, CREDENTIAL, KEY_SET, SEALED, TOKEN};
 use json::{COMPRESSED, JSON, TARGET};
 use language::{DEFINITION, EXPRESSION, TEMPLATE};
@@ -27,6 +30,7 @@ use state::{ACTIVATION_STATE, JOURNEY_STATE, SEGMENTATION_STATE};
 use stored::{JOURNAL, REPLY, SNAPSHOT, STORED};
 use text::{ADDRESS, FORM, NAME, NORMALIZER};
 use tracking::TRACKING;
+use webhook::{FORMULA, WEBHOOK};
 
 /// A parser, or some that read the same, with what must hold.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +74,7 @@ targets! {
     audit: AUDIT,
     callers: CALLERS,
     certificate: CERTIFICATE,
+    cloud_events: CLOUD_EVENTS,
     compressed: COMPRESSED,
     config: CONFIG,
     credential: CREDENTIAL,
@@ -77,6 +82,7 @@ targets! {
     event: EVENT,
     expression: EXPRESSION,
     form: FORM,
+    formula: FORMULA,
     frames: FRAMES,
     headers: HEADERS,
     import: IMPORT,
@@ -99,6 +105,7 @@ targets! {
     template: TEMPLATE,
     token: TOKEN,
     tracking: TRACKING,
+    webhook: WEBHOOK,
 }
 
 /// Runs what reads texts; bytes that are none are not for it.

@@ -18,6 +18,8 @@ pub(crate) use self::watch::watch_during;
 
 /// Changes that the consumer has missed.
 const CHANGES: u32 = 1_000_000;
+/// Changes of a message at the most.
+const MESSAGE: u32 = 1_000;
 /// Times that it comes back, each from the start.
 const ROUNDS: usize = 5;
 /// Changes a second that it must get.
@@ -48,7 +50,8 @@ pub(crate) async fn measure(options: Options) -> Result<Measured, Failure> {
     let begin = Instant::now();
     fill::fill(database, options.changes).await?;
     let filled = f64::from(options.changes) / begin.elapsed().as_secs_f64();
-    let sample = watch::sample(&installation.channel, bare::MESSAGES).await?;
+    let messages = bare::MESSAGES.min(options.changes / MESSAGE);
+    let sample = watch::sample(&installation.channel, messages).await?;
     let bare = connect(&format!("http://{}", bare::serve(sample, options.changes)?))?;
     let (mut rates, mut ceilings) = (Vec::new(), Vec::new());
     let mut costs: Vec<Seconds> = Vec::new();

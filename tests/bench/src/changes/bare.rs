@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 use crate::Failure;
 
 /// Messages that are sent over and over: 40,000 changes, far beyond the caches of a processor.
-pub(super) const MESSAGES: usize = 40;
+pub(super) const MESSAGES: u32 = 40;
 
 /// Answers with the same messages until so many changes were sent.
 struct Bare {

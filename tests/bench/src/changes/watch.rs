@@ -42,15 +42,15 @@ pub(super) async fn read(
 /// Returns so many messages with changes.
 pub(super) async fn sample(
     channel: &PeerChannel,
-    messages: usize,
+    messages: u32,
 ) -> Result<Vec<WatchChangesResponse>, Failure> {
     let request = WatchChangesRequest {
         from_start: true,
         ..WatchChangesRequest::default()
     };
     let mut stream = open(channel, request).await?;
-    let mut sample = Vec::with_capacity(messages);
-    while sample.len() < messages {
+    let mut sample = Vec::new();
+    while sample.len() < messages as usize {
         let message = next(&mut stream).await?;
         if !message.changes.is_empty() {
             sample.push(message);

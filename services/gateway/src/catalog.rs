@@ -1,4 +1,4 @@
-//! The kind of definition that the gateway owns, and what it makes of it.
+//! The kinds of definitions that the gateway owns, and their compilation.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,49 +8,87 @@ use gateway_core::{ANONYMOUS_NAMESPACE, IDENTIFIER_TRAIT, SourceRules, USER_NAME
 use proto::definition::v1::definition::Kind;
 use proto::definition::v1::{Definition, DefinitionKind};
 
+use crate::subscriptions::{SubscriptionRules, Subscriptions};
+
 /// The rules of the sources that somebody defined, by name.
 pub type Sources = BTreeMap<String, Arc<SourceRules>>;
 
 /// The namespaces of an installation that defined none.
 const DEFAULT_NAMESPACES: [&str; 3] = [USER_NAMESPACE, ANONYMOUS_NAMESPACE, IDENTIFIER_TRAIT];
 
-/// Compiles sources.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SourceCatalog;
+/// The definitions that are in force.
+#[derive(Debug, Default)]
+pub struct GatewayDefinitions {
+    /// The senders of events.
+    pub sources: Sources,
+    /// The receivers of changes.
+    pub subscriptions: Subscriptions,
+}
 
-impl Catalog for SourceCatalog {
-    type Compiled = Sources;
+/// Compiles sources and subscriptions.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GatewayCatalog;
+
+impl Catalog for GatewayCatalog {
+    type Compiled = GatewayDefinitions;
 
     fn kinds(&self) -> &'static [DefinitionKind] {
-        &[DefinitionKind::Source]
+        &[DefinitionKind::Source, DefinitionKind::Subscription]
     }
 
-    /// Sources name the namespaces of identifiers.
+    /// Sources name the namespaces of identifiers, and filters of subscriptions what changes are
+    /// about.
     fn needs(&self) -> &'static [DefinitionKind] {
-        &[DefinitionKind::Namespace]
+        &[
+            DefinitionKind::Namespace,
+            DefinitionKind::Segment,
+            DefinitionKind::Journey,
+            DefinitionKind::JourneyMap,
+            DefinitionKind::Channel,
+        ]
     }
 
     fn compile(
         &self,
         all: &[Arc<Versioned<Definition>>],
         references: &References,
-        _last: Option<&Sources>,
-    ) -> Result<Sources, Vec<Flaw>> {
-        let (mut sources, mut flaws) = (Sources::new(), Vec::new());
+        last: Option<&GatewayDefinitions>,
+    ) -> Result<GatewayDefinitions, Vec<Flaw>> {
+        let (mut compiled, mut flaws) = (GatewayDefinitions::default(), Vec::new());
         for (place, one) in all.iter().enumerate() {
-            let Some(Kind::Source(source)) = &one.value.kind else {
-                continue;
-            };
-            let faults = SourceRules::faults(source, |name| has(references, name));
-            flaws.extend(faults.into_iter().map(|fault| {
-                let field = format!("source.{}", fault.field);
-                Flaw::new(place, field, fault.description)
-            }));
-            let rules = Arc::new(SourceRules::of(source));
-            sources.insert(source.name.clone(), rules);
+            match &one.value.kind {
+                Some(Kind::Source(source)) => {
+                    let faults = SourceRules::faults(source, |name| has(references, name));
+                    flaws.extend(faults.into_iter().map(|fault| {
+                        let field = format!("source.{}", fault.field);
+                        Flaw::new(place, field, fault.description)
+                    }));
+                    let rules = Arc::new(SourceRules::of(source));
+                    compiled.sources.insert(source.name.clone(), rules);
+                }
+                Some(Kind::Subscription(subscription)) => {
+                    let number = compiled.subscriptions.len();
+                    match SubscriptionRules::compile(subscription, one, references, number) {
+                        Ok(rules) => {
+                            let name = subscription.name.clone();
+                            let known = last.and_then(|last| last.subscriptions.get(&name));
+                            // One that did not change is the same, so that nobody looks at it.
+                            let rules = match known {
+                                Some(known) if **known == rules => Arc::clone(known),
+                                _ => Arc::new(rules),
+                            };
+                            compiled.subscriptions.insert(name, rules);
+                        }
+                        Err(faults) => flaws.extend(faults.into_iter().map(|(field, text)| {
+                            Flaw::new(place, format!("subscription.{field}"), text)
+                        })),
+                    }
+                }
+                _ => {}
+            }
         }
         match flaws.is_empty() {
-            true => Ok(sources),
+            true => Ok(compiled),
             false => Err(flaws),
         }
     }
@@ -85,8 +123,9 @@ mod tests {
             etag: String::new(),
             update_time: kernel::Timestamp::from_millis(0),
         };
-        let compiled = SourceCatalog.compile(&[Arc::new(stored)], &references, None);
-        compiled.map_err(|flaws| {
+        let compiled = GatewayCatalog.compile(&[Arc::new(stored)], &references, None);
+        let sources = compiled.map(|definitions| definitions.sources);
+        sources.map_err(|flaws| {
             let fields = flaws.into_iter().map(|flaw| flaw.violation.field);
             fields.collect()
         })

@@ -33,3 +33,23 @@ storage::entity! {
         last_time: i64,
     }
 }
+
+storage::entity! {
+    /// The progress of subscriptions.
+    subscription_state, "subscription_state", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        name: String,
+        position: String,
+        standing: i32,
+        batch_id: Option<String>,
+        batch_end: Option<String>,
+        batch_filter: Option<String>,
+        failures: i32,
+        first_failure_time: Option<i64>,
+        next_attempt_time: Option<i64>,
+        last_error: String,
+        last_success_time: Option<i64>,
+        owner: String,
+        epoch: i64,
+    }
+}

@@ -4,6 +4,8 @@
 //! It decides nothing: it hands calls on to the service that does.
 
 mod catalog;
+mod changes;
+mod cloud_events;
 mod dead_letters;
 mod entity;
 mod forward;
@@ -14,9 +16,14 @@ mod metrics;
 mod migration;
 mod start;
 mod statistics;
+mod subscriptions;
 mod tracking;
 mod upkeep;
+mod webhooks;
 
-pub use catalog::{SourceCatalog, Sources};
+pub use catalog::{GatewayCatalog, GatewayDefinitions, Sources};
+pub use gateway_core::{PRESETS, WebhookPost};
 pub use migration::MIGRATIONS;
 pub use start::start;
+pub use subscriptions::Subscriptions;
+pub use webhooks::trial::{Trial, TrialError, TriedFault, try_webhook};

@@ -49,8 +49,8 @@ pub const BODY_TIME: Duration = Duration::from_secs(30);
 pub const SEND_TIME: Duration = Duration::from_secs(9);
 /// The time that identity may take for events of a webhook: less than all of it may take.
 pub const WEBHOOK_SEND_TIME: Duration = Duration::from_secs(3);
-/// The time that a post of a webhook may take once it arrived: Shopify, HubSpot and Intercom wait for
-/// 5 seconds in all, and count what is answered later as failed.
+/// The time that a post of a webhook may take once it arrived: Shopify, HubSpot and Intercom wait
+/// for 5 seconds in all, and count what is answered later as failed.
 pub const WEBHOOK_TIME: Duration = Duration::from_secs(4);
 /// Bytes of memory for each byte of a call: its text, the events made of it, and their message.
 pub const BODY_COST: usize = 3;

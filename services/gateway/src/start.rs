@@ -2,21 +2,26 @@
 
 use std::sync::Arc;
 
+use definitions::DefinitionStore;
+use outbound::{Client, ClientConfig, SystemNetwork, Timeouts};
 use runtime::{Awaited, Calls, Context, PeerAddresses, Service, StartError};
+use tokio::task::JoinHandle;
 
-use crate::SourceCatalog;
+use crate::GatewayCatalog;
+use crate::changes::{ChangeRpc, OpenLog, SharedSource, Tail};
 use crate::dead_letters::DeadLetters;
 use crate::forward::{Relay, hands_on};
 use crate::front::Front;
 use crate::intake::{IntakeRpc, Replays, read_kept};
 use crate::statistics::Statistics;
+use crate::subscriptions::{self, SubscriptionOrders, SubscriptionParts, SubscriptionTable};
 use crate::tracking::{Tracking, TrackingParts};
 use crate::upkeep::keep_up;
 
 /// The name of the service.
 const NAME: &str = "gateway";
 
-/// Starts the gateway: loads the definitions of sources, and opens the ways in.
+/// Starts the gateway: loads the definitions of sources and subscriptions, and opens the ways in.
 ///
 /// # Errors
 /// [`StartError`] where the database does not answer, or holds definitions that this version does
@@ -26,7 +31,7 @@ pub fn start(context: &Context) -> Awaited<'_, Service> {
 }
 
 async fn start_parts(context: &Context) -> Result<Service, StartError> {
-    let store = context.load_definitions(NAME, SourceCatalog).await?;
+    let store = context.load_definitions(NAME, GatewayCatalog).await?;
     let failed = |error| context.database_error(error);
     let database = context.database.clone();
     let statistics = Statistics::open(database.clone()).await.map_err(failed)?;
@@ -46,7 +51,10 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         statistics.clone(),
         shutdown.clone(),
     ));
-    let (guard, sources) = (context.credentials.guard.clone(), store.watch());
+    let (guard, definitions) = (context.credentials.guard.clone(), store.watch());
+    let log = open_log(context);
+    let (orders, posting) = start_subscriptions(context, &store, log.clone()).await?;
+    let changes = ChangeRpc::new(log, orders, shutdown.clone());
     let counted = statistics.clone();
     let is_secure = context.config.access.server.is_some();
     let mut service = Service::new(NAME);
@@ -56,8 +64,13 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     }
     Ok(service
         .with_grpc(intake.into_server())
+        .with_grpc(changes.into_server())
         .with_definitions(store)
         .on_shutdown(async move || {
+            if let Some(posting) = posting {
+                // It ends by itself, within limits.
+                let _ = posting.await;
+            }
             if let Err(error) = counted.flush(access::now()).await {
                 tracing::warn!(%error, "the last statistics of the intake are lost");
             }
@@ -69,10 +82,43 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
                 entrance: entrance.clone(),
                 is_secure,
                 guard,
-                sources,
+                definitions,
                 dead_letters,
                 statistics,
             });
             Calls::new(Front::new(tracking, entrance, calls))
         }))
+}
+
+/// The log of changes, where the installation keeps one.
+fn open_log(context: &Context) -> Option<OpenLog> {
+    let source: SharedSource = Arc::new(context.changes.clone()?);
+    Some(OpenLog {
+        tail: Tail::new(Arc::clone(&source), context.shutdown.clone()),
+        source,
+        retention: context.config.change_retention?,
+    })
+}
+
+async fn start_subscriptions(
+    context: &Context,
+    store: &Arc<DefinitionStore<GatewayCatalog>>,
+    log: Option<OpenLog>,
+) -> Result<(SubscriptionOrders, Option<JoinHandle<()>>), StartError> {
+    let table = SubscriptionTable::open(context.database.clone()).await;
+    let parts = SubscriptionParts {
+        table: table.map_err(|error| context.database_error(error))?,
+        store: Arc::clone(store),
+        log,
+        leases: context.leases.clone(),
+        client: Client::new(ClientConfig {
+            network: Arc::new(SystemNetwork),
+            allowed: context.config.outbound_allow.clone(),
+            clock: Arc::new(access::now),
+            timeouts: Timeouts::default(),
+            service: NAME,
+        }),
+        idempotency: context.idempotency.clone(),
+    };
+    Ok(subscriptions::start(parts, context.shutdown.clone()))
 }

@@ -84,11 +84,7 @@ pub(crate) async fn rotate(
     };
     let transaction = database.begin_write().await;
     let transaction = transaction.map_err(Failure::store_unavailable)?;
-    // Channels alone have secrets.
-    for kind in kinds
-        .iter()
-        .filter(|kind| **kind == DefinitionKind::Channel)
-    {
+    for kind in kinds.iter().filter(|kind| may_have_secrets(**kind)) {
         let mut after = (String::new(), 0);
         loop {
             let rows = rows_after(&transaction, *kind, &after).await?;
@@ -114,6 +110,14 @@ pub(crate) async fn rotate(
     let done = transaction.commit().await;
     done.map_err(Failure::store_unavailable)?;
     Ok(rotation)
+}
+
+/// Returns whether definitions of a kind may have secrets.
+const fn may_have_secrets(kind: DefinitionKind) -> bool {
+    matches!(
+        kind,
+        DefinitionKind::Channel | DefinitionKind::Source | DefinitionKind::Subscription
+    )
 }
 
 async fn rows_after(

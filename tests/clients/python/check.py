@@ -6,6 +6,7 @@ Knows the contracts by reflection only. Ends with an error at the first thing th
 import sys
 
 import hostile
+from follower import Follower
 from server import Server
 from story import Story
 
@@ -29,11 +30,14 @@ def main(address):
         assert server.health(service) == "SERVING", f"{service or 'the server'} does not serve"
     print(f"  serves {len(SERVICES)} services, and all are healthy")
     story = Story(server)
+    follower = Follower(story)
     print(f"A customer, {story.user}")
     try:
         story.apply_definitions()
+        follower.subscribe()
         story.buy_once()
         story.become_regular()
+        follower.hears()
         story.look_back()
         story.replay()
         print("Mistakes")
@@ -45,10 +49,12 @@ def main(address):
         hostile.hostile_texts(server)
         print("Afterwards")
         assert story.profile_with(3), "the customer is not what they were"
+        follower.unsubscribe()
         story.clean_up()
         story.apply_at_once()
     finally:
         story.receiver.close()
+        follower.receiver.close()
 
 
 if __name__ == "__main__":

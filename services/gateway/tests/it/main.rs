@@ -10,4 +10,6 @@ mod refusals;
 mod replicas;
 mod schema;
 mod senders;
+mod subscriptions;
 mod web;
+mod webhooks;

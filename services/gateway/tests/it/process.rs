@@ -35,6 +35,14 @@ fn command(name: &str) -> Command {
     command
 }
 
+/// Returns the words of a command of people.
+pub(crate) fn told_by(arguments: &[&str]) -> String {
+    let told = command("happypath").args(arguments).output();
+    let told = told.expect("it runs");
+    assert!(told.status.success(), "{arguments:?}: {told:?}");
+    String::from_utf8_lossy(&told.stdout).into_owned()
+}
+
 /// A process that does not outlive its test.
 pub(crate) struct Process(Child);
 

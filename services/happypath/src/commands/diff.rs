@@ -87,16 +87,23 @@ async fn stored(
 
 /// Services never tell secrets, so a secret is never shown as different.
 fn mask_like(own: &mut Definition, stored: &Definition) {
-    let secret = match &stored.kind {
-        Some(Kind::Channel(it)) => match &it.kind {
-            Some(channel::Kind::Webhook(webhook)) => &webhook.secret,
-            _ => return,
-        },
-        _ => return,
-    };
-    if let Some(Kind::Channel(it)) = &mut own.kind
-        && let Some(channel::Kind::Webhook(webhook)) = &mut it.kind
-    {
-        webhook.secret.clone_from(secret);
+    match (&mut own.kind, &stored.kind) {
+        (Some(Kind::Channel(own)), Some(Kind::Channel(stored))) => {
+            if let Some(channel::Kind::Webhook(own)) = &mut own.kind
+                && let Some(channel::Kind::Webhook(stored)) = &stored.kind
+            {
+                own.secret.clone_from(&stored.secret);
+            }
+        }
+        (Some(Kind::Subscription(own)), Some(Kind::Subscription(stored))) => {
+            own.secret.clone_from(&stored.secret);
+        }
+        (Some(Kind::Source(own)), Some(Kind::Source(stored))) => {
+            if let (Some(own), Some(stored)) = (&mut own.webhook, &stored.webhook) {
+                own.secret.clone_from(&stored.secret);
+                own.previous_secret.clone_from(&stored.previous_secret);
+            }
+        }
+        _ => {}
     }
 }

@@ -87,7 +87,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 /// Returns whether a kind could not be listed since nobody keeps it: a deployment may have no
 /// gateway.
 fn is_elsewhere(connection: &Connection, kind: DefinitionKind, failure: &Failure) -> bool {
-    kind == DefinitionKind::Source
+    matches!(kind, DefinitionKind::Source | DefinitionKind::Subscription)
         && !connection.has_address(service(kind))
         && failure.is_not_served()
 }

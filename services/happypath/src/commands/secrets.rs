@@ -1,4 +1,4 @@
-//! `happypath secrets`: the keys that seal the secrets of channels.
+//! `happypath secrets`: the keys that seal the secrets of channels, sources and subscriptions.
 
 use proto::definition::v1::RotateSecretsRequest;
 use vault::{KeyId, generate_line};
@@ -70,7 +70,12 @@ async fn rotate(args: RotateArgs) -> Result<(), Failure> {
         request_id: request_id(),
         validate_only: args.validate_only,
     };
-    let mut client = args.connection.definitions(ServiceName::Activation)?;
+    // A gateway asks activation too.
+    let service = match args.connection.has_address(ServiceName::Gateway) {
+        true => ServiceName::Gateway,
+        false => ServiceName::Activation,
+    };
+    let mut client = args.connection.definitions(service)?;
     let answer = client.rotate_secrets(ask(request)).await?.into_inner();
     if args.format.json {
         return print_json(&json_of(&answer)?);

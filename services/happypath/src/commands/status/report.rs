@@ -3,9 +3,12 @@
 use kernel::Timestamp;
 use proto::convert::instant;
 use proto::engine::v1::{Clock, GetInstallationRequest, GetInstallationResponse, Partition};
-use proto::gateway::v1::{GetIntakeStatisticsRequest, GetIntakeStatisticsResponse};
+use proto::gateway::v1::{
+    GetIntakeStatisticsRequest, GetIntakeStatisticsResponse, SubscriptionStatus,
+};
 
 use crate::client::{Connection, ServiceName, ask};
+use crate::commands::subscriptions;
 use crate::failure::Failure;
 
 /// Stands for an installation that has no name.
@@ -18,6 +21,8 @@ pub(in crate::commands) struct Report {
     pub(in crate::commands) services: Vec<Service>,
     /// The intake of today, or the reason that nobody says; absent where there is no gateway.
     pub(in crate::commands) intake: Option<Result<GetIntakeStatisticsResponse, String>>,
+    /// The subscriptions to changes, as far as a gateway tells of them.
+    pub(in crate::commands) subscriptions: Vec<SubscriptionStatus>,
 }
 
 /// The word of a process of itself and of its partitions, or the reason that it says nothing.
@@ -71,10 +76,14 @@ impl Report {
             let word = ask_process(connection, address, services[0]).await;
             Asked::new(address, &services, word)
         });
-        let (asked, intake) =
-            futures::join!(futures::future::join_all(asked), ask_intake(connection));
+        let (asked, intake, subscriptions) = futures::join!(
+            futures::future::join_all(asked),
+            ask_intake(connection),
+            ask_subscriptions(connection)
+        );
         let mut report = Self::of(asked);
         report.intake = intake;
+        report.subscriptions = subscriptions;
         report
     }
 
@@ -84,6 +93,7 @@ impl Report {
             processes: Vec::new(),
             services: Vec::new(),
             intake: None,
+            subscriptions: Vec::new(),
         };
         for Asked {
             address,
@@ -199,6 +209,15 @@ async fn ask_intake(
             Some(Err(text.lines().next().unwrap_or_default().to_owned()))
         }
     }
+}
+
+/// Asks how far receivers of changes are; nothing where no gateway says it. One that does not
+/// answer is told of by its intake.
+async fn ask_subscriptions(connection: &Connection) -> Vec<SubscriptionStatus> {
+    if !connection.is_at_hand(ServiceName::Gateway) {
+        return Vec::new();
+    }
+    subscriptions::all(connection).await.unwrap_or_default()
 }
 
 impl Service {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::report::{NAMELESS, Process, Report, Service};
 use super::verdict::{Problem, whole_seconds};
+use crate::commands::subscriptions::state_word;
 use crate::failure::Failure;
 use crate::output::{Rows, json_of, print};
 use crate::when::when;
@@ -58,7 +59,22 @@ pub(super) fn text(report: &Report, problems: &[Problem]) -> Result<(), Failure>
         }
     }
     rows.print_titled("Workers")?;
-    intake_text(report)
+    intake_text(report)?;
+    subscriptions_text(report)
+}
+
+/// Prints how far receivers of changes are.
+fn subscriptions_text(report: &Report) -> Result<(), Failure> {
+    let mut rows = Rows::new(&["subscription", "state", "#lag", "last success"]);
+    for one in &report.subscriptions {
+        rows.row([
+            one.name.clone(),
+            state_word(one.state()).to_owned(),
+            one.lag.to_string(),
+            when(one.last_success_time.as_ref()),
+        ]);
+    }
+    rows.print_titled("Subscriptions to changes")
 }
 
 /// Prints what sources sent today, and what of it is kept since it could not be taken.
@@ -170,6 +186,8 @@ pub(super) fn json(report: &Report, problems: &[Problem]) -> Result<Value, Failu
             Ok(value)
         })
         .collect();
+    let subscriptions: Result<Vec<Value>, Failure> =
+        report.subscriptions.iter().map(json_of).collect();
     let problems: Vec<Value> = problems
         .iter()
         .map(|problem| json!({ "what": problem.what, "remedy": problem.remedy }))
@@ -183,6 +201,7 @@ pub(super) fn json(report: &Report, problems: &[Problem]) -> Result<Value, Failu
             Some(Ok(intake)) => json_of(intake)?,
             _ => Value::Null,
         },
+        "subscriptions": subscriptions?,
     }))
 }
 

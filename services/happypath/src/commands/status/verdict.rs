@@ -3,8 +3,10 @@
 use kernel::Duration;
 
 use proto::engine::v1::Worker;
+use proto::gateway::v1::{SubscriptionState, SubscriptionStatus};
 
 use super::report::{Report, Service};
+use crate::output::visible;
 
 /// The longest wait of a record before somebody should know: a worker that is well needs
 /// milliseconds.
@@ -56,6 +58,7 @@ pub(in crate::commands) fn problems(report: &Report) -> Vec<Problem> {
     problems.extend(report.services.iter().filter_map(full));
     problems.extend(report.services.iter().filter_map(quarantined));
     problems.extend(dead_letters(report));
+    problems.extend(report.subscriptions.iter().filter_map(held_up));
     problems
 }
 
@@ -203,6 +206,37 @@ fn dead_letters(report: &Report) -> Option<Problem> {
         remedy: "`happypath dead-letters list` shows them, each with its reason; `replay` takes them once the source or the \
                  event is mended, and `discard` removes them"
             .to_owned(),
+    })
+}
+
+/// A receiver of changes that takes nothing.
+fn held_up(subscription: &SubscriptionStatus) -> Option<Problem> {
+    let SubscriptionStatus {
+        name, last_error, ..
+    } = subscription;
+    let error = visible(last_error);
+    let (what, remedy) = match subscription.state() {
+        SubscriptionState::Retrying => (
+            format!("takes nothing: {error}"),
+            "nothing is lost while the log has it; see to its receiver".to_owned(),
+        ),
+        SubscriptionState::Stopped => (
+            format!("is stopped: {error}"),
+            format!("see to its receiver, and then `happypath subscriptions resume {name}`"),
+        ),
+        SubscriptionState::OutOfRange => (
+            format!("is out of range: {error}"),
+            format!(
+                "`happypath subscriptions resume {name} --from start`, or `--from now`; what its receiver keeps lacks changes"
+            ),
+        ),
+        SubscriptionState::Unspecified | SubscriptionState::Active | SubscriptionState::Paused => {
+            return None;
+        }
+    };
+    Some(Problem {
+        what: format!("gateway: the subscription {name} {what}"),
+        remedy,
     })
 }
 

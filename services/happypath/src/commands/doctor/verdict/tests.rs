@@ -38,6 +38,7 @@ fn well() -> Findings {
                 partitions: vec![partition; 8],
             }],
             intake: None,
+            subscriptions: Vec::new(),
         },
         ready: vec![("https://j:7403".to_owned(), true)],
         certificates: vec![("https://j:7403".to_owned(), Ok(in_days(60)))],

@@ -3,7 +3,7 @@
 use kernel::Timestamp;
 use proto::convert::timestamp;
 use proto::engine::v1::{GetInstallationResponse, Partition};
-use proto::gateway::v1::GetIntakeStatisticsResponse;
+use proto::gateway::v1::{GetIntakeStatisticsResponse, SubscriptionState, SubscriptionStatus};
 
 use super::super::report::Process;
 use super::*;
@@ -38,6 +38,7 @@ fn report(change: impl Fn(&mut Partition), is_on_stream_time: bool) -> Report {
             partitions: partitions.collect(),
         }],
         intake: None,
+        subscriptions: Vec::new(),
     }
 }
 
@@ -206,4 +207,36 @@ fn a_process_that_does_not_answer_or_runs_something_else_is_told() {
         whats(&other),
         ["activation at http://j:7403: not run there"]
     );
+}
+
+#[test]
+fn receivers_that_take_nothing_are_told_with_their_errors() {
+    let mut report = report(|_| {}, false);
+    let mut told = |state: SubscriptionState| {
+        report.subscriptions = vec![SubscriptionStatus {
+            name: "warehouse".to_owned(),
+            state: state.into(),
+            last_error: "410 Gone".to_owned(),
+            ..SubscriptionStatus::default()
+        }];
+        whats(&report)
+    };
+    assert_eq!(told(SubscriptionState::Active), [""; 0]);
+    assert_eq!(told(SubscriptionState::Paused), [""; 0]);
+    for (state, expected) in [
+        (
+            SubscriptionState::Retrying,
+            "gateway: the subscription warehouse takes nothing: 410 Gone",
+        ),
+        (
+            SubscriptionState::Stopped,
+            "gateway: the subscription warehouse is stopped: 410 Gone",
+        ),
+        (
+            SubscriptionState::OutOfRange,
+            "gateway: the subscription warehouse is out of range: 410 Gone",
+        ),
+    ] {
+        assert_eq!(told(state), [expected]);
+    }
 }

@@ -51,6 +51,7 @@ OWNERS = {
     "Template": "activation",
     "Policy": "activation",
     "Source": "gateway",
+    "Subscription": "gateway",
 }
 
 

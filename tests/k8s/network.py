@@ -148,7 +148,7 @@ def expected(rendering, services):
             wanted[("prometheus", service, own.port("metrics_listen"))] = "metrics"
         if "otlp_endpoint" in own.settings:
             wanted[(service, "collector", own.port("otlp_endpoint"))] = "telemetry"
-        if service == "activation" and own.settings["outbound_allow"] == "public":
+        if service in ("activation", "gateway") and own.settings["outbound_allow"] == "public":
             for port in PORTS:
                 wanted[(service, "the internet", port)] = "webhooks"
                 wanted[(service, "the internet by IPv6", port)] = "webhooks"

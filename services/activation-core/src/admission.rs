@@ -49,7 +49,7 @@ pub(crate) fn admit(
         return Ok(false);
     }
     match decide(definitions, state, id, action, step)? {
-        Err(refusal) => refuse(state, activation, &refusal, step),
+        Err(refusal) => refuse(state, (activation, action.purpose.as_str()), &refusal, step),
         Ok((admitted, rendered)) => {
             let mut pending = Pending::new(id, admitted, step.now);
             if !definitions.policy().is_exempt(&action.purpose) {
@@ -57,6 +57,7 @@ pub(crate) fn admit(
                 pending.reserved = Some(step.now);
             }
             step.count(&activation, 1);
+            step.tell_change(&activation, &action.purpose);
             delivery::dispatch(&mut pending, rendered, step)?;
             state.pending.push(pending);
         }
@@ -65,7 +66,12 @@ pub(crate) fn admit(
 }
 
 /// Keeps, counts and tells that an action was refused.
-fn refuse(state: &mut State, asked: Activation, refusal: &Refusal, step: &mut Step<'_>) {
+fn refuse(
+    state: &mut State,
+    (asked, purpose): (Activation, &str),
+    refusal: &Refusal,
+    step: &mut Step<'_>,
+) {
     let reason = refusal.reason;
     if matches!(reason, Reason::UnknownChannel | Reason::UnknownTemplate) {
         step.effects.lack_definition();
@@ -77,6 +83,7 @@ fn refuse(state: &mut State, asked: Activation, refusal: &Refusal, step: &mut St
         ..asked
     };
     step.count(&refused, 1);
+    step.tell_change(&refused, purpose);
     let trace_parent = step.trace_parent;
     step.tell(&refused, trace_parent);
     state.push_settled(refused);

@@ -179,8 +179,17 @@ fn retry(
     pending.detail = cut(text, limits::PENDING_DETAIL_BYTES);
     pending.update_time = step.now;
     step.count(&before, -1);
-    let reason = Reason::Retrying;
-    step.count(&Activation { reason, ..before }, 1);
+    let is_first = before.reason != Reason::Retrying;
+    let retrying = Activation {
+        reason: Reason::Retrying,
+        update_time: step.now,
+        ..before
+    };
+    step.count(&retrying, 1);
+    if is_first {
+        let purpose = &pending.admitted()?.action().purpose;
+        step.tell_change(&retrying, purpose);
+    }
     Ok(())
 }
 
@@ -262,9 +271,11 @@ fn end(
         ..before
     };
     step.count(&ended, 1);
+    let admitted = pending.admitted()?;
+    step.tell_change(&ended, &admitted.action().purpose);
     // An outcome tells it in its own trace; by time alone, it belongs to the trace of the action.
     let trace_parent = match step.trace_parent {
-        "" => pending.admitted()?.trace_parent(),
+        "" => admitted.trace_parent(),
         cause => cause,
     };
     step.tell(&ended, trace_parent);

@@ -1,9 +1,14 @@
-//! Counters of activations, and receipts: events that can drive segments and journeys.
+//! Counters of activations, receipts, which are events that can drive segments and journeys, and
+//! changes for consumers outside.
 
+use bytes::Bytes;
 use decision::Step;
 use kernel::{Reason, Receipt, StreamName};
 use messages::activation::v1::ActivationStatus;
-use messages::stream::v1::{Event, NamedValue, Record, Value, record::Body, value::Kind};
+use messages::stream::v1::{
+    ActivationMoved, ChangeRecord, Event, NamedValue, Record, Value, change_record, record::Body,
+    value::Kind,
+};
 
 use crate::consent::Consent;
 use crate::counter::Counter;
@@ -18,6 +23,10 @@ pub(crate) trait Receipts {
     /// Tells the outcome of an activation as an event of the customer; nothing where it has none
     /// yet.
     fn tell(&mut self, activation: &Activation, trace_parent: &str);
+
+    /// Tells consumers outside the status that an activation of a purpose came to, or that it is tried
+    /// again.
+    fn tell_change(&mut self, activation: &Activation, purpose: &str);
 
     /// Tells of a grant that was not taken, because the customer has spoken about too much else.
     fn tell_refused(&mut self, word: &Consent);
@@ -57,6 +66,25 @@ impl Receipts for Step<'_> {
         emit(self, event, trace_parent);
     }
 
+    fn tell_change(&mut self, activation: &Activation, purpose: &str) {
+        let moved = ActivationMoved {
+            run_id: Bytes::copy_from_slice(activation.id.run.as_bytes()),
+            visit: activation.id.visit,
+            journey: activation.journey.as_ref().to_owned(),
+            step: activation.step.as_ref().to_owned(),
+            channel: activation.channel.as_ref().to_owned(),
+            template: activation.template.as_ref().to_owned(),
+            purpose: purpose.to_owned(),
+            status: word(activation.status).to_owned(),
+            reason: activation.reason.code().to_owned(),
+        };
+        self.effects.change(ChangeRecord {
+            customer_id: self.key.clone(),
+            time_ms: activation.update_time.as_millis(),
+            kind: Some(change_record::Kind::Activation(moved)),
+        });
+    }
+
     fn tell_refused(&mut self, word: &Consent) {
         let (purpose, channel) = (word.purpose.as_ref(), word.channel.as_ref());
         let name = Receipt::ConsentRefused.name();
@@ -76,6 +104,16 @@ impl Receipts for Step<'_> {
         };
         let trace_parent = self.trace_parent;
         emit(self, event, trace_parent);
+    }
+}
+
+/// Returns the name of a status, as consumers of changes know it.
+const fn word(status: ActivationStatus) -> &'static str {
+    match status {
+        ActivationStatus::Pending | ActivationStatus::Unspecified => "PENDING",
+        ActivationStatus::Delivered => "DELIVERED",
+        ActivationStatus::Suppressed => "SUPPRESSED",
+        ActivationStatus::Failed => "FAILED",
     }
 }
 

@@ -74,6 +74,7 @@ pub(crate) enum TriggerKind {
 #[derive(Debug)]
 pub(crate) struct JourneyMap {
     pub(crate) name: Name,
+    pub(crate) version: u32,
     pub(crate) stages: Vec<Stage>,
 }
 

@@ -9,6 +9,7 @@
 //! loaded is void, whatever it came to: [`Pass::finish`] asks for the parts and keeps nothing.
 
 mod assignment;
+mod change;
 mod entry;
 mod happening;
 mod history;
@@ -21,6 +22,7 @@ mod run;
 mod trigger;
 mod walk;
 
+use bytes::Bytes;
 use decision::{Effects, Outcome, Step, WaitKey};
 use kernel::{CustomerId, Timestamp};
 use messages::stream::v1::Fact;
@@ -35,6 +37,8 @@ use happening::Happening;
 pub(crate) struct Pass<'a> {
     definitions: &'a Definitions,
     customer: CustomerId,
+    /// The customer's id as records carry it.
+    key: &'a Bytes,
     /// The state, which is changed when the pass ends.
     kept: &'a mut State,
     /// The sections that it lent.
@@ -70,6 +74,7 @@ impl<'a> Pass<'a> {
         Self {
             definitions,
             customer: step.customer,
+            key: step.key,
             changed: !kept.known,
             kept,
             state,

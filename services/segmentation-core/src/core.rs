@@ -12,6 +12,7 @@ use messages::stream::v1::{
 };
 
 use crate::adopt::adopt;
+use crate::change::tell_changes;
 use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate, evaluate_all, leave_deleted};
@@ -185,6 +186,7 @@ impl<'a> Pass<'a> {
         let decide = if is_new { evaluate_all } else { evaluate };
         let changes = decide(self.definitions, self.state, work, at, cause, self.effects)?;
         self.state.clock = Some(at);
+        tell_changes(key, &changes, self.effects);
         let counter = Counter::Seen { event: &event.name };
         self.effects.count(counter.key(), 1);
         self.count_left_out(&traits);
@@ -285,11 +287,12 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Tells downstream what changed without an event.
+    /// Tells downstream, and consumers outside, what changed without an event.
     pub(crate) fn emit_changes(&mut self, key: &Bytes, at: Timestamp, changes: Vec<SegmentChange>) {
         if changes.is_empty() {
             return;
         }
+        tell_changes(key, &changes, self.effects);
         self.effects.emit(Record {
             customer_id: key.clone(),
             time_ms: at.as_millis(),
@@ -301,8 +304,10 @@ impl<'a> Pass<'a> {
         });
     }
 
-    /// Tells downstream everything that is known of the customer, and what of it changed.
+    /// Tells downstream everything that is known of the customer, and what of it changed, which it
+    /// tells consumers outside too.
     pub(crate) fn emit_profile(&mut self, key: &Bytes, at: Timestamp, changes: Vec<SegmentChange>) {
+        tell_changes(key, &changes, self.effects);
         let traits = self.state.traits.values();
         let mut traits: Vec<SetTrait> = traits
             .map(|(name, value, stamp)| SetTrait {

@@ -5,6 +5,7 @@
 //! store, read clocks, or talk to anybody.
 
 mod adopt;
+mod change;
 mod codec;
 mod core;
 mod counter;

@@ -11,6 +11,7 @@ use decision::{Moved, Outcome, PartWrites, Poison};
 use kernel::Timestamp;
 
 use crate::adopt::adopt;
+use crate::change::tell_leave;
 use crate::codec;
 use crate::core::Pass;
 use crate::counter::Counter;
@@ -18,8 +19,8 @@ use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate_all};
 use crate::state::{MissingParts, State};
 
-/// Takes the customer off the counters of members. Returns the head of what is known, decided up to
-/// the merge.
+/// Takes the customer off the counters of members, and tells that they left. Returns the head of
+/// what is known, decided up to the merge.
 ///
 /// # Errors
 /// [`MissingParts`] where a part is needed to decide.
@@ -41,6 +42,7 @@ pub(crate) fn take_leave(
         };
         pass.effects.count(counter.key(), -1);
     }
+    tell_leave(key, &pass.state.memberships, at, pass.effects);
     pass.state.features.settle();
     // The parts that changed are drained from the state itself, once more.
     let mut stored = pass.state.clone();

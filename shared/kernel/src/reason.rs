@@ -88,8 +88,10 @@ reasons! {
     ExitRule = "EXIT_RULE";
     /// A newer run took its place.
     Replaced = "REPLACED";
-    /// The customer was joined into another, who has this run already.
+    /// The customer was joined into another, who has this run, or what comes of this position.
     MergedInto = "MERGED_INTO";
+    /// Another customer was joined into this one, and brought it.
+    Merged = "MERGED";
     /// The step that the run was at is no longer defined.
     StepRemoved = "STEP_REMOVED";
     /// The journey was deleted.
@@ -97,6 +99,8 @@ reasons! {
 
     /// The customer came to a stage of a map.
     StageEntered = "STAGE_ENTERED";
+    /// The stage that the customer was at, or its map, is no longer defined.
+    StageRemoved = "STAGE_REMOVED";
     /// The customer reached a milestone of a happy path.
     MilestoneReached = "MILESTONE_REACHED";
     /// The customer left the happy path.

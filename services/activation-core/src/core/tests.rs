@@ -1,6 +1,7 @@
 //! The core over scenarios, and over random histories against plain rules.
 
 mod bounds;
+mod changes;
 mod counting;
 mod ordinals;
 mod parts;

@@ -52,7 +52,9 @@ impl Definitions {
             };
             match source.kind {
                 Kind::JourneyMap(map) if source.is_current => {
-                    if let Some(map) = journey_map::compile(map, &mut known, &mut mistakes) {
+                    let version = source.version;
+                    let map = journey_map::compile(map, version, &mut known, &mut mistakes);
+                    if let Some(map) = map {
                         definitions.add_map(Arc::new(map));
                     }
                 }

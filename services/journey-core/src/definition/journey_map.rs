@@ -12,6 +12,7 @@ const OUTSIDE: &str = "outside";
 /// Compiles a map.
 pub(crate) fn compile(
     map: &api::JourneyMap,
+    version: u32,
     known: &mut Known<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<JourneyMap> {
@@ -50,6 +51,7 @@ pub(crate) fn compile(
     check_reachable(&stages, mistakes);
     mistakes.is_empty().then(|| JourneyMap {
         name: map.name.as_str().into(),
+        version,
         stages,
     })
 }

@@ -20,8 +20,9 @@ use crate::state::{
 use super::Pass;
 
 impl Pass<'_> {
-    /// Takes the customer off the counters. Returns the state that moves, all of it; absent where
-    /// parts are to be loaded first.
+    /// Takes the customer off the counters, and out of all maps. Returns the state that moves, all of
+    /// it; absent where parts are to be loaded first. What becomes of the runs is told at the
+    /// survivor.
     pub(crate) fn take_leave(mut self) -> Option<Bytes> {
         if !self.kept.not_loaded().is_empty() {
             self.need_all();
@@ -34,6 +35,7 @@ impl Pass<'_> {
         for position in self.state.positions.clone() {
             self.count_stage(&position.map, StageCount::In(&position.stage), -1);
             self.count_stage(&position.map, StageCount::Present(&position.stage), -1);
+            self.tell_left(&position, Reason::MergedInto);
         }
         for progress in self.state.progress.clone() {
             self.uncount_progress(&progress);
@@ -112,6 +114,7 @@ impl Pass<'_> {
         if self.state.run_place(&run.journey, &run.key).is_some() {
             self.end(run, Reason::MergedInto, RunOutcome::Neutral, Name::from(""));
         } else {
+            self.tell_taken_over(&run);
             self.state.runs.push(run);
             self.state.runs.sort_by_key(|run| run.start_time);
         }
@@ -133,6 +136,7 @@ impl Pass<'_> {
         self.count_stage(&map, StageCount::Present(&position.stage), 1);
         let left = match self.position_place(&map) {
             None if self.state.positions.len() < limits::POSITIONS => {
+                self.tell_position(&position, "", Reason::Merged);
                 self.state.positions.push(position);
                 return;
             }
@@ -141,9 +145,13 @@ impl Pass<'_> {
                 position
             }
             Some(place) => {
-                let own = &mut self.state.positions[place];
-                if position.enter_time > own.enter_time {
-                    std::mem::replace(own, position)
+                if position.enter_time > self.state.positions[place].enter_time {
+                    let left = self.state.positions[place].clone();
+                    if left.stage != position.stage {
+                        self.tell_position(&position, &left.stage, Reason::Merged);
+                    }
+                    self.state.positions[place] = position;
+                    left
                 } else {
                     position
                 }

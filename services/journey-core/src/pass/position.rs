@@ -65,13 +65,14 @@ impl Pass<'_> {
             to: &stage.name,
         };
         self.count_stage(&map.name, moved, 1);
-        self.note(&map.name, None, &stage.name, Reason::StageEntered, from);
         let position = Position {
             map: Arc::clone(&map.name),
             stage: Arc::clone(&stage.name),
             enter_time: self.since,
             ordinal: 0,
         };
+        self.tell_position(&position, &from, Reason::StageEntered);
+        self.note(&map.name, None, &stage.name, Reason::StageEntered, from);
         match place {
             Some(place) => self.state.positions[place] = position,
             None => self.state.positions.push(position),
@@ -98,6 +99,7 @@ impl Pass<'_> {
             self.effects.lack_definition();
             self.count_stage(&position.map, StageCount::Out(&position.stage), 1);
             self.count_stage(&position.map, StageCount::Present(&position.stage), -1);
+            self.tell_left(&position, Reason::StageRemoved);
             self.changed = true;
         }
     }

@@ -1,5 +1,5 @@
-//! Walking: from step to step until a run must wait, or ends. Every transition is counted here, and
-//! only here.
+//! Walking: from step to step until a run must wait, or ends. Every transition is counted and told
+//! here, and only here, but for those of merges.
 
 use std::sync::Arc;
 
@@ -40,12 +40,14 @@ impl Pass<'_> {
             let step = departure.to.and_then(|place| journey.steps.get(place));
             let next = step.map_or("", |step| step.id.as_ref());
             self.leave(&run, next, departure.reason);
-            self.note_run(&run, departure.reason, departure.detail);
+            self.note_run(&run, departure.reason, Arc::clone(&departure.detail));
             let Some(step) = step else {
                 self.close(run, Reason::Completed, RunOutcome::Neutral, Name::from(""));
                 return None;
             };
+            let left = Arc::clone(&run.step);
             self.arrive(&mut run, step);
+            self.tell_arrival(&run, &left, departure.reason, &departure.detail);
             departure = match self.take_step(&mut run, step) {
                 Taken::Went(departure) => departure,
                 Taken::Waits => return Some(run),
@@ -65,6 +67,7 @@ impl Pass<'_> {
         self.count_run(&run, RunCount::Entered, 1);
         self.count_run(&run, RunCount::Active, 1);
         self.arrive(&mut run, step);
+        self.tell_arrival(&run, "", Reason::Entered, subject);
         self.note_run(&run, Reason::Entered, Arc::clone(subject));
         match self.take_step(&mut run, step) {
             Taken::Went(Departure { to, reason, detail }) => {
@@ -154,7 +157,7 @@ impl Pass<'_> {
             holdout: run.holdout,
         };
         self.effects.emit(Record {
-            customer_id: Bytes::copy_from_slice(self.customer.as_bytes()),
+            customer_id: self.key.clone(),
             time_ms: self.now.as_millis(),
             trace_parent: run.trace_parent.as_ref().to_owned(),
             body: Some(Body::Action(action)),
@@ -206,6 +209,7 @@ impl Pass<'_> {
     fn close(&mut self, run: Run, reason: Reason, outcome: RunOutcome, detail: Name) {
         self.count_run(&run, RunCount::Active, -1);
         self.count_run(&run, RunCount::Ended(reason), 1);
+        self.tell_end(&run, reason, outcome, &detail);
         self.note_run(&run, reason, detail);
         let key = key_hash(&run.key);
         self.state.endings.remember(&run.journey, key, self.now);

@@ -109,6 +109,7 @@ fn a_happy_path_is_measured_anew_when_it_is_redefined() {
     let mut behind = World::new(compiled(PATH));
     behind.states.clone_from(&world.states);
     behind.stored.clone_from(&world.stored);
+    behind.replay.clone_from(&world.replay);
     behind.counters.clone_from(&world.counters);
     lines(&mut behind, "4d c1 other");
     assert_eq!(behind.lacking, 1);

@@ -9,8 +9,8 @@ use journey_core::state::{Customer, EndingList as _, State};
 
 use crate::world::World;
 
-/// In = out + present in every step and stage, and what is counted as present is what the states
-/// hold.
+/// In = out + present in every step and stage, and what is counted as present, and what changes
+/// tell, is what the states hold.
 pub(crate) fn check(world: &World) {
     let mut balance: BTreeMap<String, i64> = BTreeMap::new();
     let mut present: BTreeMap<String, i64> = BTreeMap::new();
@@ -73,6 +73,7 @@ pub(crate) fn check(world: &World) {
     }
     present.retain(|_, count| *count != 0);
     assert_eq!(present, held(world));
+    world.replay.check(&world.states);
 }
 
 /// What the states hold, as the counters should say.
@@ -137,6 +138,7 @@ pub(crate) fn check_step(
     check_bounds(&after);
     assert_eq!(effects.records, effects_again.records);
     assert_eq!(effects.counts, effects_again.counts);
+    assert_eq!(effects.changes, effects_again.changes);
     assert_eq!(effects.lacks_definition, effects_again.lacks_definition);
     for run in after.runs.iter() {
         assert!(run.due.is_none_or(|due| due > run.arrive_time));

@@ -10,6 +10,7 @@ mod invariants;
 mod merges;
 mod parts;
 mod random;
+mod replay;
 mod scenarios;
 mod stored;
 mod waits;

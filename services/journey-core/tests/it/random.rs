@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::world::{World, compiled};
 
 /// A journey whose steps go to random others.
-fn journey() -> impl Strategy<Value = String> {
+pub(crate) fn journey() -> impl Strategy<Value = String> {
     let step = (0..6_u8, 0..8_usize, 0..8_usize, 1..100_u32);
     (proptest::collection::vec(step, 1..8), 1..5_u8, any::<bool>()).prop_map(
         |(steps, reentry, keyed)| {
@@ -55,7 +55,7 @@ fn journey() -> impl Strategy<Value = String> {
     )
 }
 
-const REST: &str = "---
+pub(crate) const REST: &str = "---
 journey_map:
   name: m
   stages:
@@ -75,7 +75,7 @@ happy_path:
 ";
 
 /// Facts of three customers, some late, some merging two of them for good.
-fn facts() -> impl Strategy<Value = Vec<String>> {
+pub(crate) fn facts() -> impl Strategy<Value = Vec<String>> {
     let fact = (
         0..30_u64,
         0..40_u64,

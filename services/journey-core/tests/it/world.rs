@@ -20,6 +20,7 @@ use messages::stream::v1::{
 use prost::Message as _;
 
 use crate::invariants;
+use crate::replay::Replay;
 use crate::stored::Stored;
 
 /// Customers, their states, and what was counted.
@@ -33,6 +34,8 @@ pub(crate) struct World {
     /// Whom each merged customer was joined into.
     pub(crate) redirects: BTreeMap<CustomerId, CustomerId>,
     pub(crate) counters: BTreeMap<CounterKey, i64>,
+    /// What a consumer of changes knows.
+    pub(crate) replay: Replay,
     pub(crate) activations: BTreeSet<String>,
     pub(crate) transcript: String,
     /// The actions of the newest step that asked for some, and their bytes together.
@@ -92,6 +95,7 @@ impl World {
             fragments: BTreeMap::new(),
             redirects: BTreeMap::new(),
             counters: BTreeMap::new(),
+            replay: Replay::default(),
             activations: BTreeSet::new(),
             transcript: String::new(),
             actions: Vec::new(),
@@ -186,6 +190,9 @@ impl World {
 
     fn count(&mut self, effects: Effects) {
         self.lacking += u32::from(effects.lacks_definition);
+        for change in &effects.changes {
+            self.replay.take(change);
+        }
         for (key, change) in effects.counts {
             *self.counters.entry(key).or_default() += change;
         }
@@ -296,7 +303,7 @@ impl World {
     }
 }
 
-fn number(who: CustomerId) -> u128 {
+pub(crate) fn number(who: CustomerId) -> u128 {
     who.to_string()
         .rsplit('-')
         .next()

@@ -15,7 +15,9 @@ use kernel::{CounterKey, CustomerId, Timestamp, Value};
 use messages::convert;
 use messages::definition::v1::definition::Kind;
 use messages::segmentation::v1::Segment;
-use messages::stream::v1::{ChangeReason, Event, Fact, NamedValue, Record, record::Body};
+use messages::stream::v1::{
+    ChangeReason, ChangeRecord, Event, Fact, NamedValue, Record, record::Body,
+};
 use segmentation_core::{
     Definitions, ExplainError, Explanation, SegmentationCore, State, explain_expression,
     explain_segments,
@@ -34,6 +36,8 @@ pub(crate) struct Harness {
     pub(crate) watermark: Timestamp,
     /// The changes that were emitted, as `+name@time reason`.
     pub(crate) log: Vec<String>,
+    /// The changes for consumers outside.
+    pub(crate) changes: Vec<ChangeRecord>,
     pub(crate) counters: BTreeMap<CounterKey, i64>,
     /// The head of the state that left for a survivor, and its time; its parts stay in `parts`.
     pub(crate) moved: Option<(i64, Bytes)>,
@@ -116,6 +120,7 @@ impl Harness {
             due: None,
             watermark: Timestamp::MIN,
             log: Vec::new(),
+            changes: Vec::new(),
             counters: BTreeMap::new(),
             moved: None,
             last_ordinal: 0,
@@ -171,9 +176,10 @@ impl Harness {
         });
         self.moved = moved.map(|state| (at, state));
         self.write_parts();
+        let left = self.state.memberships().len();
         self.state = State::default();
         self.due = None;
-        self.take_effects(effects);
+        self.take_effects(effects, left);
     }
 
     /// Takes in what left another customer.
@@ -267,7 +273,7 @@ impl Harness {
             Outcome::Unchanged => assert!(self.dirty.is_empty(), "it changed {:?}", self.dirty),
             Outcome::Remove => self.parts.clear(),
         }
-        self.take_effects(effects);
+        self.take_effects(effects, 0);
     }
 
     /// Returns the value of a counter, by the text of its key; 0 where nothing was counted.
@@ -284,8 +290,12 @@ impl Harness {
         gone.into_iter().map(String::from).collect()
     }
 
-    fn take_effects(&mut self, effects: Effects) {
+    /// Takes what a step caused: what it tells outside is what it tells downstream, and that the
+    /// customer left so many segments by a merge.
+    fn take_effects(&mut self, effects: Effects, left: usize) {
         self.lacking += u32::from(effects.lacks_definition);
+        stored::check_told(&self.key, &effects, left);
+        self.changes.extend(effects.changes);
         for (key, change) in effects.counts {
             *self.counters.entry(key).or_default() += change;
         }

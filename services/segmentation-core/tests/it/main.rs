@@ -1,6 +1,7 @@
 //! Tests of segmentation's decisions through the engine's interface.
 
 mod cases;
+mod changes;
 mod definitions;
 mod features;
 mod harness;

@@ -15,6 +15,7 @@ mod scripted;
 mod share;
 mod steps;
 mod together;
+mod told;
 mod waits;
 mod world;
 

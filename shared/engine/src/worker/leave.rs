@@ -18,9 +18,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use decision::{Core, PartKey, PartLoad, PartWrites};
+use decision::{Core, Home, PartKey, PartLoad, PartWrites};
 use kernel::{CustomerId, StableHash};
-use messages::stream::v1::{CustomerMerged, record::Body};
+use messages::stream::v1::{ChangeRecord, CustomerMerged, change_record::Kind, record::Body};
 
 use super::Worker;
 use super::batch::Change;
@@ -47,6 +47,7 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let (state, changed, parts) = self.take_final(definitions, work, cause)?;
+        self.tell_merged(work, survivor, cause);
         let leave_id = self.name_leave(state.as_ref(), merged.arrived_leave_id);
         let entry = &mut self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
@@ -118,6 +119,18 @@ impl<C: Core> Worker<C> {
         // Only now: waits of the state that are in quarantine go with it.
         self.clear_timer(work, cause.now);
         self.send_word(work, cause)
+    }
+
+    /// Tells consumers outside that the customer was joined into another, whether or not anything is
+    /// known of either. A customer leaves once, and the first service decides that for all.
+    fn tell_merged(&mut self, work: usize, survivor: CustomerId, cause: Cause<'_>) {
+        if C::HOME == Home::Segmentation {
+            self.batch.effects.change(ChangeRecord {
+                customer_id: self.batch.works[work].key_bytes.clone(),
+                time_ms: cause.time.as_millis(),
+                kind: Some(Kind::MergedIntoId(id_bytes(survivor))),
+            });
+        }
     }
 
     /// Tells all fragments, before the state goes, that theirs are part of it. A copy of one that was

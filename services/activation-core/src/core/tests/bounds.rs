@@ -46,9 +46,11 @@ pub(super) fn world(number: u8) -> World {
 pub(super) fn merge(loser: &mut World, survivor: &mut World) {
     let moved = loser.leave().expect("something is known");
     survivor.now = survivor.now.max(loser.now);
+    survivor.replay.join(&loser.replay);
     survivor
         .fold_in(loser.customer, &moved)
         .expect("a state that can be read");
+    survivor.replay.check(survivor);
 }
 
 /// Everything asked for is in one status, and all that is final was told.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[derive(Debug, Clone)]
-enum Happening {
+pub(super) enum Happening {
     Ask {
         expires_in: Option<i64>,
         exempt: bool,
@@ -25,7 +25,7 @@ enum Happening {
     },
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+pub(super) fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         4 => (prop::option::weighted(0.4, 0_i64..200_000), any::<bool>(), prop::bool::weighted(0.1))
             .prop_map(|(expires_in, exempt, holdout)| Happening::Ask { expires_in, exempt, holdout }),
@@ -74,6 +74,7 @@ fn check_rules(world: &World, asked: &[Asked]) {
             .expect("only what was asked for is sent");
         assert!(asked.expire_time == 0 || *time < asked.expire_time);
     }
+    world.replay.check(world);
     // What is pending is looked at again, whatever happens.
     assert_eq!(world.next_due.is_some(), !world.state.pending.is_empty());
 }

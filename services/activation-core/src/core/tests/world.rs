@@ -1,5 +1,6 @@
 //! One customer and everything that its steps cause, for tests.
 
+mod replay;
 mod stored;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use messages::stream::v1::{
     Value, value::Kind,
 };
 
+use self::replay::Replay;
 use self::stored::Stored;
 use super::super::*;
 use crate::consent::Consents;
@@ -34,6 +36,8 @@ pub(super) struct World {
     pub(super) now: i64,
     pub(super) next_due: Option<Timestamp>,
     pub(super) counters: BTreeMap<String, i64>,
+    /// What a consumer of changes knows.
+    pub(super) replay: Replay,
     pub(super) dispatched: Vec<(i64, Delivery)>,
     pub(super) receipts: Vec<String>,
     /// Whether a step said that something is not defined.
@@ -120,6 +124,7 @@ impl World {
             now: 1_000_000,
             next_due: None,
             counters: BTreeMap::new(),
+            replay: Replay::default(),
             dispatched: Vec::new(),
             receipts: Vec::new(),
             is_lacking: false,
@@ -184,6 +189,9 @@ impl World {
         self.is_lacking |= effects.lacks_definition;
         for (name, change) in effects.counts {
             *self.counters.entry(name.to_string()).or_default() += change;
+        }
+        for change in &effects.changes {
+            self.replay.take(self.customer, change);
         }
         for record in effects.dispatches {
             if let Some(Body::Delivery(delivery)) = &record.body {

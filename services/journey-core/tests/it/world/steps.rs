@@ -26,6 +26,7 @@ impl World {
         let moved = leave(&mut state, &mut effects);
         let again = stored.call(&self.definitions, (None, self.now), leave);
         assert_eq!((&moved, &effects.counts), (&again.0, &again.2.counts));
+        assert_eq!(effects.changes, again.2.changes);
         assert!(effects.records.is_empty(), "who leaves asks for nothing");
         assert_eq!(state, State::default(), "all of it moves in one piece");
         self.count(effects);

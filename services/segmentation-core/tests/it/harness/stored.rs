@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use decision::{Core as _, Effects, Input, Outcome, PartKey, PartWrites, Poison, step_once};
-use messages::stream::v1::{Event, Record, record::Body};
+use messages::stream::v1::{
+    ChangeReason, ChangeRecord, Event, Record, SegmentChange, change_record, record::Body,
+};
 use segmentation_core::{Definitions, MissingParts, PartKind, SegmentationCore, State};
 
 use super::Harness;
@@ -170,5 +172,34 @@ impl Harness {
             }
         }
         panic!("a reader looks too often");
+    }
+}
+
+/// What a step tells outside is what it tells downstream, and then that the customer left so many
+/// segments by a merge.
+pub(super) fn check_told(key: &Bytes, effects: &Effects, left: usize) {
+    let facts = effects.records.iter().filter_map(|it| match &it.body {
+        Some(Body::Fact(fact)) => Some(fact),
+        _ => None,
+    });
+    let told: Vec<ChangeRecord> = facts
+        .flat_map(|fact| &fact.changes)
+        .map(|change| ChangeRecord {
+            customer_id: key.clone(),
+            time_ms: change.time_ms,
+            kind: Some(change_record::Kind::Membership(SegmentChange {
+                time_ms: 0,
+                ..change.clone()
+            })),
+        })
+        .collect();
+    let (same, by_merge) = effects.changes.split_at(effects.changes.len() - left);
+    assert_eq!(same, told);
+    for change in by_merge {
+        let Some(change_record::Kind::Membership(membership)) = &change.kind else {
+            panic!("not of segmentation: {change:?}");
+        };
+        assert_eq!(membership.reason(), ChangeReason::Merge);
+        assert!(!membership.entered && change.customer_id == *key);
     }
 }

@@ -9,6 +9,7 @@ use super::super::driver::memory;
 use super::super::faulty::{Fault, Faulty};
 use super::records::{event, joins, merged, record};
 use super::together::Together;
+use super::told::check_told;
 use super::world::{SERVICES, WORKERS, Works, World};
 use crate::Clock as _;
 use crate::worker::TickOutcome;
@@ -56,10 +57,11 @@ pub(super) async fn run_cut(steps: &[Step], piece_bytes: usize, failure: Failure
 
 /// The same, in a world.
 pub(super) async fn run_in(
-    world: World,
+    mut world: World,
     steps: &[Step],
     (fails_at, fault, then): Failure,
 ) -> (World, u64) {
+    world.has_changes = true;
     let faulty = Faulty::new(std::sync::Arc::clone(&world.hot), fails_at, fault);
     let world = world.through(std::sync::Arc::clone(&faulty) as SharedHotStore);
     let mut workers = Vec::new();
@@ -153,7 +155,7 @@ pub(super) async fn tick(
 }
 
 /// Every record took effect once, on the oldest of those that belong together; everybody else is
-/// redirected there.
+/// redirected there, which was told once.
 pub(super) async fn check(
     world: &World,
     steps: &[Step],
@@ -212,7 +214,7 @@ pub(super) async fn check(
     }
     prop_assert_eq!(world.quarantined().await, Vec::<String>::new());
     prop_assert_eq!(world.strays().await, Vec::<String>::new());
-    Ok(())
+    check_told(world, &together, customers)
 }
 
 /// Where all comes in one lane, nothing of a customer overtook their state, nor what came before it,

@@ -17,6 +17,7 @@ use super::super::counting::counter;
 use super::super::driver;
 use super::super::ledger::{Book, Ledger};
 use super::records::{customer, number};
+use super::told::NoLog;
 use crate::head::id_bytes;
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
@@ -81,6 +82,8 @@ pub(super) struct World {
     pub(super) parked_records: u64,
     /// The most records of a customer that waited and that one batch takes.
     pub(super) parked_per_batch: usize,
+    /// Whether services say what changed, in states that stay.
+    pub(super) has_changes: bool,
     /// The clock of the services, where they do not go by the times of records.
     pub(super) clock: Option<Arc<VirtualClock>>,
 }
@@ -95,6 +98,7 @@ impl World {
             piece_bytes: 1,
             parked_records: limits::PARKED_RECORDS,
             parked_per_batch: limits::PARKED_PER_BATCH,
+            has_changes: false,
             clock: None,
         }
     }
@@ -156,6 +160,9 @@ impl World {
         config.piece_bytes = self.piece_bytes;
         config.parked_records = self.parked_records;
         config.parked_per_batch = self.parked_per_batch;
+        if self.has_changes {
+            config = config.with_changes(Arc::new(NoLog));
+        }
         let partition = PartitionId::new(u16::try_from(partition).expect("small"));
         let epoch = self.next_epoch();
         Ok(Box::new(Worker::open(config, partition, epoch).await?))

@@ -3,7 +3,7 @@
 //!
 //! It sends nothing: the check beside it does.
 
-use std::io::{BufRead as _, stdin};
+use std::io::{BufRead as _, Write as _, stdin, stdout};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,9 +17,10 @@ use serde_json::{Map, Value, json};
 const JSON: &str = "application/json";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut out = stdout().lock();
     for line in stdin().lock().lines() {
         let asked: Value = serde_json::from_str(&line?)?;
-        println!("{}", request(&asked)?);
+        writeln!(out, "{}", request(&asked)?)?;
     }
     Ok(())
 }

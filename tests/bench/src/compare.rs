@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// Exits with 1 where the median ratio is above 1.02
     #[arg(long)]
     pub(crate) assert: bool,
+    /// A further argument of the build before alone, such as `--unlogged`; may be repeated
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    old_with: Vec<String>,
     /// A further argument of the build after alone, such as `--guarded`; may be repeated
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     new_with: Vec<String>,
@@ -55,11 +58,11 @@ pub(crate) fn compare(options: &Options) -> Result<Comparison, Failure> {
     for number in 0..options.pairs {
         // Whoever runs second finds a warmer machine, so that place is shared out evenly.
         let (old, new) = if number % 2 == 0 {
-            let old = run(&options.old, &[], options)?;
+            let old = run(&options.old, &options.old_with, options)?;
             (old, run(&options.new, &options.new_with, options)?)
         } else {
             let new = run(&options.new, &options.new_with, options)?;
-            (run(&options.old, &[], options)?, new)
+            (run(&options.old, &options.old_with, options)?, new)
         };
         let pair = Pair::new(old.seconds, new.seconds);
         say(&format!("pair {:>3}   {pair}", number + 1));

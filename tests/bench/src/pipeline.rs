@@ -39,12 +39,20 @@ pub(crate) struct Options {
     /// Has one consumer read everything that changes for customers meanwhile
     #[arg(long)]
     watched: bool,
+    /// Keeps no log of what changes
+    #[arg(long, conflicts_with = "watched")]
+    unlogged: bool,
 }
+
+/// The setting of an installation that keeps no log of changes.
+const UNLOGGED: (&str, &str) = ("change_retention", "off");
 
 /// Measures real events, in rounds on fresh stores.
 pub(crate) async fn measure(options: Options) -> Result<Measured, Failure> {
     let events = events()?;
     let servers = Servers::start_with(options.demand)?;
+    let further = options.unlogged.then_some(UNLOGGED);
+    let settings: Vec<(&str, &str)> = SETTINGS.into_iter().chain(further).collect();
     let bare = connect(&format!("http://{}", bare::serve().await?))?;
     let mut ceilings = Vec::new();
     let mut rates = [const { Vec::new() }; LEVELS.len()];
@@ -60,7 +68,7 @@ pub(crate) async fn measure(options: Options) -> Result<Measured, Failure> {
             let play = Play {
                 servers: &servers,
                 level: *level,
-                settings: &SETTINGS,
+                settings: &settings,
                 is_watched: options.watched,
             };
             let played = play.round(&events, read).await?;

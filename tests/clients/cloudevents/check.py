@@ -28,6 +28,8 @@ def main(program, sender):
         mapping.mapped(guarded, reader, mapped, "crm")
         print("What nobody should send")
         hostile.everything(guarded, reader, bad, "careless")
+        shown = [kept for kept in (guarded.logged(), str(reader.dead_letters("careless"))) if key in kept or bad in kept]
+        assert not shown, "a key is shown where others read"
         memory = guarded.memory()
         print(f"  the server never had more than {memory} MiB")
         assert memory < hostile.MEMORY_MIB, memory

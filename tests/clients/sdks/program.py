@@ -45,6 +45,11 @@ class Guarded:
             return 0
         return int(line.split()[1]) // 1024
 
+    def logged(self):
+        """Everything that it wrote to its log so far."""
+        with open(f"{self._folder.name}/log", encoding="utf-8") as log:
+            return log.read()
+
     def close(self):
         """Stops it."""
         self._process.terminate()

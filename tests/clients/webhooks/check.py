@@ -54,6 +54,9 @@ def main(program, seed="14"):
         letters = collections.Counter({sender.name: len(reader.dead_letters(sender.name)) for sender in senders})
         # What comes again is one letter.
         assert letters == collections.Counter(name for name, _ in model.nobodies), letters
+        log = guarded.logged()
+        shown = [sender.name for sender in senders if sender.key in log or (sender.secret and sender.secret in log)]
+        assert not shown, f"a key or a secret of {shown} is in the log"
         print(f"  {model}; the server never had more than {guarded.memory()} MiB")
 
 

@@ -104,7 +104,7 @@ pub const WATCH_RETRY: Duration = Duration::from_secs(1);
 pub const SUBSCRIPTIONS: usize = 100;
 /// Changes in a batch unless the definition says otherwise, as the contract has it.
 pub const BATCH_SIZE: usize = 100;
-/// The time for which a batch that is not full waits for more, unless the definition says otherwise.
+/// The time for which a batch that is not full waits for more, unless its definition says another.
 pub const BATCH_DELAY: Duration = Duration::from_secs(1);
 /// The longest that a definition may have it wait.
 pub const BATCH_DELAY_MOST: Duration = Duration::from_secs(3_600);

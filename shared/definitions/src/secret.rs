@@ -22,8 +22,8 @@ pub(crate) fn masked(mut definition: Definition) -> Definition {
     definition
 }
 
-/// Puts the secrets of the stored definition where the new one carries the mask. Returns false where
-/// there is none to put.
+/// Puts the secrets of the stored definition where the new one carries the mask. Returns false
+/// where there is none to put.
 pub(crate) fn unmask(definition: &mut Definition, stored: Option<&Definition>) -> bool {
     let mut stored = stored.cloned();
     let kept = stored.as_mut().map(secrets_of).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The network addresses that a destination may have.
 //!
-//! Only addresses of the public internet, so that a URL in a definition cannot reach what is inside:
+//! Only addresses of the public internet, so that a URL in a definition cannot reach the inside:
 //! loopback, private networks, metadata services of clouds. It does not resolve names; who connects
 //! checks what they resolve to.
 

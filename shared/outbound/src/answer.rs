@@ -79,8 +79,8 @@ impl Attempted {
     }
 }
 
-/// Reads `Retry-After` in both its forms, seconds and a date; a date in the past and what is neither
-/// count as nothing.
+/// Reads `Retry-After` in both its forms, seconds and a date; a date in the past and what is
+/// neither count as nothing.
 fn retry_after_ms(headers: &HeaderMap, now: Timestamp) -> i64 {
     let Some(text) = headers
         .get(header::RETRY_AFTER)

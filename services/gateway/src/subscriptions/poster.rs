@@ -58,7 +58,7 @@ pub(super) struct Poster {
     is_note_due: bool,
 }
 
-/// What follows a step.
+/// The end of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     /// The next one.

@@ -16,7 +16,7 @@ const GONE: u16 = 410;
 /// The status of a receiver that has too much to do.
 const TOO_MANY_REQUESTS: u16 = 429;
 
-/// Whether a subscription goes on.
+/// The reason for which a subscription goes on, or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It does.

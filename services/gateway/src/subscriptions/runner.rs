@@ -288,7 +288,7 @@ impl Runner {
         }
         let until = Instant::now() + POSTER_DRAIN;
         for posting in self.postings.values_mut() {
-            // What is under way after that is cut off.
+            // Posts that are under way after that are cut off.
             let _ = timeout_at(until, &mut posting.task).await;
         }
         self.postings.clear();

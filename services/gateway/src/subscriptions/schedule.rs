@@ -1,6 +1,6 @@
 //! When a batch that was not taken is posted again.
 //!
-//! The schedule is that of the Standard Webhooks specification, and its last step repeats. Each wait
+//! The schedule is that of the Standard Webhooks specification, and its last step repeats. A wait
 //! is drawn from around its step, so that posts that failed together do not come back together.
 
 use std::time::Duration;

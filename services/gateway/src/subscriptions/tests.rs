@@ -1,4 +1,4 @@
-//! Subscriptions of whole installations on SQLite, with receivers on this machine.
+//! Subscriptions of whole installations, with receivers on this machine.
 
 mod addresses;
 mod batches;

@@ -47,7 +47,8 @@ struct ListArgs {
 struct ResumeArgs {
     /// The subscription
     name: String,
-    /// From where: `start` for the oldest change that is kept, `now` for what changes from now on, or a position. Left out: from where it is
+    /// From where: `start` (the oldest change that is kept), `now`, or a position; left out, from
+    /// where it is
     #[arg(long, value_name = "start|now|POSITION")]
     from: Option<String>,
     #[command(flatten)]

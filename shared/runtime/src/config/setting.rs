@@ -227,7 +227,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "outbound_allow",
         flag: "outbound-allow",
-        help: "Addresses that webhooks may be sent to, whatever channels say; a channel can only narrow it",
+        help: "Addresses that webhooks may be sent to, whatever channels and subscriptions say; these can only narrow it",
         expected: "public, private and ranges with commas between them, such as public,10.1.0.0/16",
     },
     Setting {

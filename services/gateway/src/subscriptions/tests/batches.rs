@@ -1,4 +1,4 @@
-//! Which changes are in which batch.
+//! The changes that are in a batch.
 
 use proto::gateway::v1::{ChangeFilter, Subscription};
 use serde_json::json;

@@ -36,7 +36,7 @@ async fn a_subscription_goes_on_from_any_position_that_is_kept() {
         .await
         .expect("resumed");
     assert_eq!(told(&receiver, 5).await, [2, 1, 2, 3, 3]);
-    // What is there is left out.
+    // The change that is there is left out.
     receiver.answer(says(http::StatusCode::BAD_GATEWAY));
     site.write("loyal", [4]).await;
     process

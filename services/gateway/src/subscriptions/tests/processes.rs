@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use proto::gateway::v1::resume_subscription_request::From;
+use testkit::PostgresServer;
 use tokio::sync::watch;
 
 use super::*;
@@ -111,4 +113,32 @@ async fn a_process_whose_subscription_was_taken_posts_no_more() {
     );
     site.write("loyal", [2]).await;
     assert_eq!(told(&receiver, 2).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn postgres_keeps_progress_as_sqlite_does() {
+    let server = PostgresServer::start().expect("a server");
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = server.url().parse().expect("a URL");
+    let site = Site::at(&url, folder).await;
+    let receiver = Receiver::start(says(http::StatusCode::BAD_GATEWAY)).await;
+    let process = site.process().await;
+    process.define(subscription("warehouse", &receiver)).await;
+    site.write("loyal", [1]).await;
+    process
+        .in_state("warehouse", SubscriptionState::Retrying)
+        .await;
+    process.die().await;
+    let next = site.process().await;
+    receiver.answer(takes());
+    next.resume("r", "warehouse", None).await.expect("resumed");
+    let both = posts(&receiver, 2).await;
+    assert_eq!(both[0], both[1]);
+    next.status("warehouse", |it| it.lag == 0).await;
+    let start = Some(From::Start(true));
+    next.resume("s", "warehouse", start).await.expect("resumed");
+    assert_eq!(told(&receiver, 3).await, [1, 1, 1]);
+    next.delete("warehouse").await;
+    eventually(async || owners(&site).await.is_empty().then_some(())).await;
+    next.shut_down().await;
 }

@@ -1,4 +1,4 @@
-//! An installation on SQLite, and processes that post for it to receivers on this machine.
+//! An installation, and processes that post for it to receivers on this machine.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The secret of subscriptions unless a test says otherwise.
 pub(super) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-/// Whose commits the log has.
+/// The service and the partition that the changes are of.
 const OWNER: kernel::Owner = kernel::Owner::Segmentation;
 const PARTITION: PartitionId = PartitionId::new(0);
 
@@ -74,7 +74,12 @@ impl Site {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = DatabaseUrl::sqlite_file(&folder.path().join("test.db"));
-        let database = Database::connect(&url).await.expect("it opens");
+        Self::at(&url, folder).await
+    }
+
+    /// An installation in a database; the folder goes with it.
+    pub(super) async fn at(url: &DatabaseUrl, folder: tempfile::TempDir) -> Self {
+        let database = Database::connect(url).await.expect("it opens");
         let tables = database.migrate("definitions", definitions::MIGRATIONS);
         tables.await.expect("tables");
         let log = ChangeLog::open(database.clone()).await.expect("a log");

@@ -70,6 +70,17 @@ impl Process {
     }
 }
 
+/// The events of histories that a test would prove nothing without.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Writes that were cut off.
+    cut: usize,
+    /// Changes whose commits were lost and that are in the log.
+    lost_and_logged: usize,
+    /// Changes whose commits were lost and that are not.
+    lost: usize,
+}
+
 struct History {
     world: World,
     chance: Chance,
@@ -77,6 +88,7 @@ struct History {
     stores: [Store; SLOTS.len()],
     /// The number of the last change.
     last: i64,
+    tally: Tally,
 }
 
 impl History {
@@ -87,13 +99,14 @@ impl History {
             chance: Chance::new(seed),
             stores: Default::default(),
             last: 0,
+            tally: Tally::default(),
         }
     }
 
     async fn step(&mut self) {
         let process = self.chance.below(PROCESSES);
         let slot = self.chance.below(SLOTS.len());
-        match self.chance.below(20) {
+        match self.chance.below(21) {
             0..=5 => self.commit(process, slot),
             6..=8 => self.processes[process].push_all(slot),
             9..=10 => self.flush(process, usize::MAX).await,
@@ -105,6 +118,7 @@ impl History {
             15..=16 => self.take_over(process, slot),
             17 => self.lose(process, slot),
             18 => self.close(process, slot),
+            19 => self.flush_all().await,
             _ => self.processes[process] = Process::new(&self.world),
         }
     }
@@ -134,7 +148,7 @@ impl History {
     }
 
     /// A process writes, and is cut off after a while.
-    async fn flush(&self, process: usize, patience: usize) {
+    async fn flush(&mut self, process: usize, patience: usize) {
         let cut = async {
             for _ in 0..patience {
                 tokio::task::yield_now().await;
@@ -142,8 +156,20 @@ impl History {
         };
         tokio::select! {
             biased;
-            () = cut => {}
+            () = cut => self.tally.cut += 1,
             flushed = self.processes[process].scribe.flush() => flushed.expect("it is written"),
+        }
+    }
+
+    /// All processes write at once.
+    async fn flush_all(&self) {
+        let [one, two, three] = &self.processes[..] else {
+            panic!("there are three processes");
+        };
+        let (one, two, three) =
+            tokio::join!(one.scribe.flush(), two.scribe.flush(), three.scribe.flush());
+        for flushed in [one, two, three] {
+            flushed.expect("it is written");
         }
     }
 
@@ -219,8 +245,9 @@ impl History {
         }
     }
 
-    async fn check(&self, seed: u64) {
+    async fn check(mut self, seed: u64) -> Tally {
         let all = self.world.read_all().await;
+        let mut present: BTreeSet<i64> = BTreeSet::new();
         for (slot, store) in self.stores.iter().enumerate() {
             let customer = [u8::try_from(slot).expect("small"); 16];
             let of_slot = all.iter().filter(|(_, it)| *it.customer_id == customer);
@@ -229,35 +256,53 @@ impl History {
                 logged.is_sorted_by(|one, next| one < next),
                 "seed {seed}: {logged:?}"
             );
-            let logged = logged.into_iter().collect();
+            let logged: BTreeSet<i64> = logged.into_iter().collect();
             let lacking: Vec<_> = store.now.changes.difference(&logged).collect();
             assert!(
                 lacking.is_empty(),
                 "seed {seed}, slot {slot}: {lacking:?} are lost"
             );
+            present.extend(&store.now.changes);
+            self.tally.lost_and_logged += logged.difference(&store.now.changes).count();
         }
+        present.extend(all.iter().map(|(_, change)| change.time_ms));
+        let committed = usize::try_from(self.last).expect("small");
+        self.tally.lost = committed - present.len();
+        self.tally
     }
 }
 
-async fn check(world: World, seed: u64) {
+async fn check(world: World, seed: u64) -> Tally {
     let mut history = History::new(world, seed);
     for _ in 0..STEPS {
         history.step().await;
     }
     history.settle().await;
-    history.check(seed).await;
+    history.check(seed).await
+}
+
+/// Makes sure that histories had all that can happen.
+fn check_tallies(tallies: &[Tally]) {
+    let sum = |of: fn(&Tally) -> usize| tallies.iter().map(of).sum::<usize>();
+    assert!(sum(|it| it.cut) > 0, "{tallies:?}");
+    assert!(sum(|it| it.lost_and_logged) > 0, "{tallies:?}");
+    assert!(sum(|it| it.lost) > 0, "{tallies:?}");
 }
 
 #[tokio::test]
 async fn every_change_whose_commit_stays_is_in_the_log_once_and_in_order_on_sqlite() {
+    let mut tallies = Vec::new();
     for seed in 0..60 {
-        check(World::sqlite().await, seed).await;
+        tallies.push(check(World::sqlite().await, seed).await);
     }
+    check_tallies(&tallies);
 }
 
 #[tokio::test]
 async fn every_change_whose_commit_stays_is_in_the_log_once_and_in_order_on_postgres() {
+    let mut tallies = Vec::new();
     for seed in 100..115 {
-        check(World::postgres().await, seed).await;
+        tallies.push(check(World::postgres().await, seed).await);
     }
+    check_tallies(&tallies);
 }

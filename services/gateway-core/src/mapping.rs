@@ -298,8 +298,11 @@ pub(crate) fn formula(
         Ok(formula) => {
             let found = formula.kind().name();
             let needed: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-            let needed = needed.join(" or ");
-            let description = format!("makes a {found}, and a {needed} is needed");
+            let needed = match kinds {
+                [Type::Any] => "a list or an object of what was sent".to_owned(),
+                _ => format!("a {}", needed.join(" or ")),
+            };
+            let description = format!("makes a {found}, and {needed} is needed");
             faults.push(SourceFault { field, description });
             None
         }

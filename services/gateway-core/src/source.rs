@@ -75,7 +75,7 @@ impl SourceRules {
             anonymous_namespace: or(&source.anonymous_namespace, ANONYMOUS_NAMESPACE).to_owned(),
             identifier_traits,
             origins: source.origins.iter().map(|it| canonical(it)).collect(),
-            // What has faults is not stored.
+            // A definition with faults is not stored.
             cloud_events: Mappings::compile(CLOUD_EVENTS, &source.cloud_events, &|_| true)
                 .unwrap_or_default(),
             webhook: webhook.map(Arc::new),

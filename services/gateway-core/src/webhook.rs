@@ -1,6 +1,6 @@
 //! Webhooks of CRMs, shops and others: posts that are verified, split and read as the source says.
 //!
-//! A post is one JSON text at last, whatever it came as: that is split into things, and each is read
+//! A post becomes one JSON text, whatever it came as. That is split into things, and each is read
 //! by the first mapping that is for it. Replays read the same things once more.
 
 mod compile;

@@ -29,7 +29,7 @@ use self::program::Part;
 /// | `coalesce(item.email, body.user.email)` | the first that is known |
 /// | `has(item.sku) ? item.sku : "none"` | the one or the other |
 /// | `int(x)`, `double(x)`, `string(x)`, `timestamp(x)` | a value of another type |
-/// | `x.lowerAscii()`, `x.trim()`, `x.split("/")[4]`, `x.replace("a", "b")` | a text made of another |
+/// | `x.lowerAscii()`, `x.trim()`, `x.split("/")[4]` | a text made of another |
 /// | `item.type == "order" && item.total > 0` | whether that holds, as in conditions |
 #[derive(Debug, Clone)]
 pub struct Formula {

@@ -33,8 +33,8 @@ static RULES: LazyLock<Vec<SourceRules>> = LazyLock::new(|| {
     rules.collect()
 });
 
-/// Posts: the first byte says of which sender, or that it is a form; a header, up to an end of line,
-/// and the body follow.
+/// Posts: the first byte says of which sender, or that it is a form; a header, up to the end of its
+/// line, and the body follow.
 pub(crate) const WEBHOOK: Target = Target {
     run: |bytes| {
         let (sender, rest) = split(bytes);

@@ -16,7 +16,7 @@ use crate::limits::{LEAST_TOLERANCE, MOST_TOLERANCE, USUAL_TOLERANCE};
 use crate::mapping::formula;
 use crate::{Mappings, SourceFault};
 
-/// What stands before secrets of Standard Webhooks.
+/// The beginning of secrets of Standard Webhooks.
 const SECRET_PREFIX: &str = "whsec_";
 
 /// The faults of a definition, as they are found.

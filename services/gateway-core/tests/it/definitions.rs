@@ -71,7 +71,7 @@ fn every_preset_is_right_where_its_namespaces_are_there() {
         };
         let compiled = Webhook::compile(&reading, &|_| true);
         assert!(compiled.is_ok(), "{name}: {:?}", compiled.err());
-        // What a person reads at its top names every namespace that it needs.
+        // Its top names every namespace that it needs.
         let told = text.split("source:").next().unwrap_or_default();
         let _ = Webhook::compile(&reading, &|namespace| {
             assert!(
@@ -193,7 +193,10 @@ fn what_cannot_be_right_is_told_with_its_path() {
         items: "\"a\"".to_owned(),
         ..preset("stripe")
     };
-    check(&itemized, &["webhook.items makes a string"]);
+    check(
+        &itemized,
+        &["webhook.items makes a string, and a list or an object of what was sent is needed"],
+    );
     let mut mapped = preset("stripe");
     mapped.events[0].name = "item.".to_owned();
     mapped.events[0]

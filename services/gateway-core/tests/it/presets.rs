@@ -106,7 +106,7 @@ fn orders_checkouts_and_customers_of_shopify_are_events() {
     assert_eq!(properties["total"], 388.0);
     assert_eq!(properties["item_count"], 2);
     assert_eq!(properties["skus"], serde_json::json!(["IPOD2008PINK"]));
-    // What is sent again has the same id, whatever a header says that is not signed.
+    // A post that is sent again has the same id, whatever a header says that is not signed.
     let again = &events("shopify", &[("x-shopify-topic", "orders/create")], ORDER)[0];
     assert_eq!(order.event_id, again.event_id);
     let paid = &events("shopify", &topic("orders/paid"), ORDER)[0];

@@ -38,7 +38,12 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
 }
 
 /// Sends a request and reads the answer until its connection ends.
-async fn ask(gateway: &Gateway, head: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
+pub(crate) async fn ask(
+    gateway: &Gateway,
+    head: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> String {
     let mut stream = TcpStream::connect(gateway.address)
         .await
         .expect("it listens");

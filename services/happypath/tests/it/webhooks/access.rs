@@ -104,4 +104,10 @@ fn definitions_with_faults_are_refused_with_their_path() {
     let answer = post(&dev, "shop", &[], BODY);
     assert_eq!(answer.status, 404, "{}", text(&answer));
     dev.stop();
+    // A namespace that a preset names is not deleted from under it.
+    let dev = super::start();
+    let (code, said) = dev.refused("delete namespace hubspot_id");
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("source `hubspot`"), "{said}");
+    dev.stop();
 }

@@ -2,7 +2,7 @@
 
 use super::{INVOICE, SECRET, start, stripe};
 
-/// What `sources presets` says, and what it says of what is wrong. It asks nobody.
+/// Runs `sources presets`, which asks nobody, and returns its output and its remarks.
 fn presets(arguments: &[&str]) -> (String, String) {
     let mut command = crate::binary();
     let output = command

@@ -7,6 +7,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -15,6 +16,7 @@ def main(address, program, node, here, tags):
     sys.path[:0] = [here, str(Path(here).parent / "sdks")]
     import behave_access
     import behave_aio
+    import behave_changes
     import behave_sync
     from happypath import Client
     from posts import real_post
@@ -22,25 +24,31 @@ def main(address, program, node, here, tags):
     from servers import Servers
 
     tags = json.loads(tags)
-    with Servers(address) as servers:
-        behave_sync.check(servers, tags["python"])
-    with Servers(address) as servers:
-        asyncio.run(behave_aio.check(servers, f"{tags['python']}-aio"))
-    methods = behave_access.contract_methods(Path(here).parents[2] / "proto/api")
-    with Client(address) as client:
-        post = real_post(client, tags["python"])
-    with Guarded(program) as guarded, Servers(address) as servers:
-        narrow = guarded.run("keys", "create", "narrow", "--scope", "events:write")["key"]
-        access = {"address": guarded.address, "key": guarded.key, "narrow": narrow}
-        behave_access.check(access, methods, post)
-        settings = {
-            "tag": tags["typescript"],
-            "addresses": servers.addresses,
-            "methods": methods,
-            "guarded": access,
-            "post": post,
-        }
-        typescript(servers, node, settings)
+
+    def waiting():
+        with Servers(address) as servers:
+            behave_sync.check(servers, tags["python"])
+
+    def asynchronous():
+        with Servers(address) as servers:
+            asyncio.run(behave_aio.check(servers, tags["asyncio"]))
+
+    def others():
+        methods = behave_access.contract_methods(Path(here).parents[2] / "proto/api")
+        with Client(address) as client:
+            post = real_post(client, tags["typescript"])
+        with Guarded(program) as guarded, Servers(address) as servers:
+            narrow = guarded.run("keys", "create", "narrow", "--scope", "events:write")["key"]
+            access = {"address": guarded.address, "key": guarded.key, "narrow": narrow}
+            behave_access.check(access, methods, post)
+            settings = {"addresses": servers.addresses, "methods": methods, "guarded": access, "post": post}
+            typescript(servers, node, settings | {"tag": tags["typescript"]})
+        behave_changes.check(address, node, tags["changes"])
+
+    # Most of each is waiting.
+    with ThreadPoolExecutor() as pool:
+        for part in [pool.submit(part) for part in (waiting, asynchronous, others)]:
+            part.result()
 
 
 def typescript(servers, node, settings):
@@ -49,7 +57,7 @@ def typescript(servers, node, settings):
 
     settings["delayMs"] = DELAY_SECONDS * 1000
     done = subprocess.run(
-        ["node", "out/behave.js", json.dumps(settings)], cwd=node, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["node", "behave.js", json.dumps(settings)], cwd=node, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     print(done.stdout, end="")
     if done.returncode != 0:

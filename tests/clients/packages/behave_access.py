@@ -9,6 +9,8 @@ from happypath.identity.v1 import identity_service_pb2 as identity
 from happypath.webhooks import WebhookRefused
 
 from behave_sync import raised
+from environments import PYTHON
+from readmes import piece
 
 # Any other secret.
 OTHER = "whsec_b3RoZXI="
@@ -70,6 +72,10 @@ def posts(post):
     assert delivery.id == headers["webhook-id"] and abs(delivery.time - time.time()) < 300
     assert delivery.payload["data"]["body"] == "Grüß Gott", delivery
     assert webhooks.verify(body, {name.title(): value for name, value in headers.items()}, secret) == delivery
+    shown = {}
+    exec(piece(PYTHON / "README.md", "python", "def receive"), shown)
+    assert shown["receive"](body.encode(), headers, secret) == 204
+    assert shown["receive"](body.encode(), headers, OTHER) == 401
     signature = headers["webhook-signature"]
     assert webhooks.verify(body, headers | {"webhook-signature": f"v1a,AAAA v1,AAAA {signature}"}, secret) == delivery
     forged = [

@@ -2,11 +2,15 @@
 
 import asyncio
 import time
+from typing import Any
 
-from happypath import AsyncClient, DeadlineExceeded, InvalidRequest, OutOfRange, Retries, Unavailable, event
+from happypath import aio_streams, AsyncClient, DeadlineExceeded, InvalidRequest, OutOfRange, Retries, Unavailable, event
 from happypath.identity.v1 import identity_service_pb2 as identity
 from happypath.segmentation.v1 import segmentation_service_pb2 as segmentation
+from happypath.watching import Watch
 
+from environments import PYTHON
+from readmes import piece
 from servers import DELAY_SECONDS
 
 # Events of one stream, and in one of its batches.
@@ -105,8 +109,14 @@ async def watches(servers):
                     break
         assert seen == list(range(seen[0], seen[0] + len(seen))), (name, seen)
         assert seen[0] == {"cuts_watches": 150, "resets_watches": 100}.get(name, seen[0])
+    async with AsyncClient(servers.addresses["silences"]) as client:
+        silent = aio_streams.watch(client.change.WatchChanges, Watch("fake-150"), Retries(), silence=0.5)
+        assert (await anext(silent)).position == "fake-150"
     async with AsyncClient(servers.addresses["changes"]) as client:
         await raised(OutOfRange, anext(client.watch_changes("fake-99")))
+    shown: dict[str, Any] = {}
+    exec(piece(PYTHON / "README.md", "python", "def follow"), shown)
+    await raised(OutOfRange, shown["follow"](servers.addresses["changes"], "fake-99"))
     print("  AsyncClient: three watches, cut and reset in 17 places, see each change once and in order")
 
 

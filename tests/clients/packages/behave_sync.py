@@ -3,6 +3,7 @@
 import time
 
 import grpc
+import happypath.streams
 from happypath import (
     Client,
     Contended,
@@ -17,11 +18,14 @@ from happypath import (
 from happypath.definition.v1 import definition_service_pb2 as definition
 from happypath.identity.v1 import identity_service_pb2 as identity
 from happypath.segmentation.v1 import segmentation_service_pb2 as segmentation
+from happypath.watching import Watch
 
 from servers import DELAY_SECONDS
 
 # Events of one stream, and in one of its batches.
 EVENTS, BATCH = 600, 20
+# Seconds that a call takes at the most which ends after one: far less than the 30 that others have.
+MOST_SECONDS = 8
 
 
 def check(servers, tag):
@@ -70,7 +74,7 @@ def hangs(servers, direct, user):
         error = raised(
             DeadlineExceeded, lambda: client.identity.GetCustomer(identity.GetCustomerRequest(customer_id="x"), timeout=0.7)
         )
-        assert 0.5 < time.monotonic() - began < 3, error
+        assert 0.5 < time.monotonic() - began < MOST_SECONDS, error
     position = (
         direct.identify({"user_id": user}, {"plan": None}).customer_id
         and direct.ingest([event("seen", {"user_id": user})]).position
@@ -80,7 +84,7 @@ def hangs(servers, direct, user):
     with Client(servers.addresses["nobody"], retries=Retries(total=1)) as client:
         began = time.monotonic()
         raised(Unavailable, lambda: client.track("bought", {"user_id": user}))
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < MOST_SECONDS
     print("  Client: deadlines hold, for one attempt and for all of them")
 
 
@@ -139,7 +143,7 @@ def definitions(direct, tag):
     assert created.action == definition.APPLY_ACTION_CREATED
     began = time.monotonic()
     error = raised(Contended, lambda: direct.apply([segment], if_match=["0"]))
-    assert error.reason == "ETAG_MISMATCH" and time.monotonic() - began < 1, error
+    assert error.reason == "ETAG_MISMATCH" and time.monotonic() - began < MOST_SECONDS, error
     assert "definitions[0]" in str(raised(ValueError, lambda: direct.apply([{"segment": {"nam": "x"}}])))
     kind = definition.DEFINITION_KIND_SEGMENT
     direct.definition.DeleteDefinition(definition.DeleteDefinitionRequest(kind=kind, name=f"client_{tag}"))
@@ -164,6 +168,9 @@ def watches(servers):
         assert position == f"fake-{seen[-1] + 1}"
         assert seen[0] == {"cuts_watches": 150, "resets_watches": 100}.get(name, seen[0])
     assert servers.attempts("cuts_watches", "WatchChanges") == 7
+    with Client(servers.addresses["silences"]) as client:
+        silent = happypath.streams.watch(client.change.WatchChanges, Watch("fake-150"), Retries(), silence=0.5)
+        assert next(silent).position == "fake-150"
     with Client(servers.addresses["changes"]) as client:
         error = raised(OutOfRange, lambda: next(client.watch_changes("fake-99")))
         assert error.reason == "CHANGES_OUT_OF_RANGE", error

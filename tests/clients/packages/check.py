@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import environments
@@ -24,19 +25,22 @@ def main(address, cache, program):
         scratch = Path(folder)
         built = environments.build(scratch)
         print(f"Built {', '.join(sorted(path.name for path in built.iterdir()))}")
-        newest, least = environments.pythons(Path(cache), scratch, built)
-        node = environments.node(scratch, built)
-        print("Quick starts")
-        readmes.check_python(newest, least, scratch, address)
-        readmes.check_typescript(node, address)
+        with ThreadPoolExecutor() as pool:
+            node = pool.submit(environments.node, scratch, built)
+            newest, least = environments.pythons(Path(cache), scratch, built)
+            node = node.result()
+            print("Quick starts")
+            python = pool.submit(readmes.check_python, newest, least, scratch, address)
+            readmes.check_typescript(node, address)
+            python.result()
         print("Behaviour")
         # Servers that fail are made of the installed package, so they run where that is.
         print(run(newest, HERE / "behave.py", address, program, node, HERE, json.dumps(tags())), end="")
 
 
 def tags():
-    """Names that no other run has, one for each language."""
-    return {language: uuid.uuid4().hex[:12] for language in ("python", "typescript")}
+    """Names that no other run has, one for each part."""
+    return {language: uuid.uuid4().hex[:12] for language in ("python", "asyncio", "typescript", "changes")}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -32,8 +33,10 @@ def build(scratch):
     """Returns a folder with a wheel, a source distribution and a tarball. The wheel is made from the source distribution."""
     built = scratch / "built"
     built.mkdir()
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", built, PYTHON, cwd=scratch)
-    run("npm", "pack", "--silent", "--offline", "--pack-destination", built, cwd=TYPESCRIPT)
+    with ThreadPoolExecutor() as pool:
+        wheel = pool.submit(run, sys.executable, "-m", "build", "--no-isolation", "--outdir", built, PYTHON, cwd=scratch)
+        run("npm", "pack", "--silent", "--offline", "--pack-destination", built, cwd=TYPESCRIPT)
+        wheel.result()
     hold_versions(built)
     return built
 
@@ -70,7 +73,7 @@ def node(scratch, built):
     """Returns a folder with a program that the package is installed for."""
     folder = scratch / "node"
     folder.mkdir()
-    for name in ("package.json", "package-lock.json", "behave.ts"):
+    for name in ("package.json", "package-lock.json", "behave.ts", "watch.ts"):
         shutil.copy(HERE / name, folder)
     quiet = ("--silent", "--no-audit", "--no-fund", "--offline")
     run("npm", "ci", *quiet, cwd=folder)
@@ -90,5 +93,4 @@ STRICT = {
     "noUncheckedIndexedAccess": True,
     "exactOptionalPropertyTypes": True,
     "skipLibCheck": False,
-    "outDir": "out",
 }

@@ -33,6 +33,8 @@ class Servers:
             "cuts_watches": Flaky(self.changes.address, {"WatchChanges": list(watch_steps)}),
             "cuts_new_watches": Flaky(self.changes.address, {"WatchChanges": list(watch_steps)}),
             "resets_watches": Cutter(self.changes.address, [100, 400, 1000, 3000, 0]),
+            # The first stream is never heard of again.
+            "silences": Flaky(self.changes.address, {"WatchChanges": ["hang"]}),
             "changes": self.changes,
         }
         self.addresses = {name: server.address for name, server in self._all.items()} | {"server": address, "nobody": nobody()}

@@ -6,7 +6,7 @@ import { type Client as ServiceClient, Code, createClient, type Transport } from
 import { connect } from '#transport';
 
 import { urlOf } from './address.js';
-import type { BatchAnswer, StreamOptions } from './batches.js';
+import { type BatchAnswer, type StreamOptions, Unanswered } from './batches.js';
 import { type Key, RetryingTransport } from './calls.js';
 import { event, type EventDetails, type Identifiers, identifyName, mostEvents, newId, type Values } from './events.js';
 import { failure } from './errors.js';
@@ -154,7 +154,8 @@ export class Client {
   ): AsyncGenerator<BatchAnswer, void, undefined> {
     if (!this.#connection.streamsRequests) throw new TypeError('a browser cannot stream requests: send batches with ingest');
     const open = this.identity.ingestStream.bind(this.identity);
-    return send((requests, signal) => open(requests, { signal }), events, options, this.#retries);
+    const unanswered = new Unanswered(options);
+    return send((requests, signal) => open(requests, { signal }), events, unanswered, this.#retries, options.signal);
   }
 
   /**

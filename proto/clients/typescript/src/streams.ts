@@ -2,7 +2,7 @@
 
 import { Code } from '@connectrpc/connect';
 
-import { type BatchAnswer, Batches, type StreamOptions, Unanswered } from './batches.js';
+import { type BatchAnswer, Batches, type Unanswered } from './batches.js';
 import { failure, HappypathError } from './errors.js';
 import type { WatchChangesRequest, WatchChangesResponse } from './gen/happypath/gateway/v1/change_service_pb.js';
 import type { Event, IngestStreamRequest, IngestStreamResponse } from './gen/happypath/identity/v1/identity_service_pb.js';
@@ -19,11 +19,10 @@ type OpenWatch = (request: WatchChangesRequest, signal: AbortSignal) => AsyncIte
 export async function* send(
   open: OpenIngest,
   events: Iterable<Event> | AsyncIterable<Event>,
-  options: StreamOptions,
+  unanswered: Unanswered,
   retries: Retries,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<BatchAnswer, void, undefined> {
-  const { signal } = options;
-  const unanswered = new Unanswered(options);
   const batches = new Batches(events, unanswered.batchSize, signal);
   const course = new Course(retries);
   let stream: IngestCall | undefined;
@@ -57,12 +56,13 @@ export async function* send(
   }
 }
 
-/** Yields changes until the caller stops, and comes back after each break, for as long as that may help. */
+/** Yields changes until the caller stops. Comes back after each break, and after `silentMs` without a message. */
 export async function* watch(
   open: OpenWatch,
   state: Watch,
   retries: Retries,
   signal: AbortSignal | undefined,
+  silentMs = silenceMs,
 ): AsyncGenerator<ChangeBatch, void, undefined> {
   const course = new Course(retries);
   for (;;) {
@@ -74,7 +74,7 @@ export async function* watch(
         const timer = setTimeout(() => {
           isSilent = true;
           controller.abort();
-        }, silenceMs);
+        }, silentMs);
         const result = await answers.next().finally(() => clearTimeout(timer));
         if (result.done) throw ended();
         course.restart();

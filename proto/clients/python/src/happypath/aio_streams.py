@@ -67,8 +67,10 @@ async def send(
         batches.stop()
 
 
-async def watch(open_stream: Callable[[Any], Answers], state: Watch, retries: Retries) -> AsyncIterator[ChangeBatch]:
-    """Yields changes until the caller stops, and comes back after each break.
+async def watch(
+    open_stream: Callable[[Any], Answers], state: Watch, retries: Retries, silence: float = SILENCE_SECONDS
+) -> AsyncIterator[ChangeBatch]:
+    """Yields changes until the caller stops, and comes back after each break, and after `silence` seconds without a message.
 
     Raises:
         HappypathError: The service refused; OutOfRange where the position is older than what is kept.
@@ -79,7 +81,7 @@ async def watch(open_stream: Callable[[Any], Answers], state: Watch, retries: Re
         try:
             while True:
                 try:
-                    answer = await asyncio.wait_for(answers.read(), SILENCE_SECONDS)
+                    answer = await asyncio.wait_for(answers.read(), silence)
                 except asyncio.TimeoutError:
                     answer = None
                 if answer is None:

@@ -63,8 +63,10 @@ def send(
                 answers.cancel()
 
 
-def watch(open_stream: Callable[[Any], Answers], state: Watch, retries: Retries) -> Iterator[ChangeBatch]:
-    """Yields changes until the caller stops, and comes back after each break.
+def watch(
+    open_stream: Callable[[Any], Answers], state: Watch, retries: Retries, silence: float = SILENCE_SECONDS
+) -> Iterator[ChangeBatch]:
+    """Yields changes until the caller stops, and comes back after each break, and after `silence` seconds without a message.
 
     Raises:
         HappypathError: The service refused; OutOfRange where the position is older than what is kept.
@@ -74,7 +76,7 @@ def watch(open_stream: Callable[[Any], Answers], state: Watch, retries: Retries)
         answers = open_stream(state.request())
         try:
             while True:
-                answer = _next_in_time(answers)
+                answer = _next_in_time(answers, silence)
                 course.restart()
                 yield state.take(answer)
         except errors.HappypathError as error:
@@ -87,7 +89,7 @@ def watch(open_stream: Callable[[Any], Answers], state: Watch, retries: Retries)
             answers.cancel()
 
 
-def _next_in_time(answers: Answers) -> Any:
+def _next_in_time(answers: Answers, silence: float) -> Any:
     """Returns the next answer of a stream that should never be silent for long."""
     is_silent = threading.Event()
 
@@ -95,7 +97,7 @@ def _next_in_time(answers: Answers) -> Any:
         is_silent.set()
         answers.cancel()
 
-    timer = threading.Timer(SILENCE_SECONDS, give_up)
+    timer = threading.Timer(silence, give_up)
     timer.daemon = True
     timer.start()
     try:

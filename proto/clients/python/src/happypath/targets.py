@@ -85,7 +85,13 @@ def _parts(address: str) -> tuple[str, str, int | None]:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise ValueError(f"address: {address!r} is none: {error}") from None
-    if not host or (separator and scheme not in ("http", "https")) or parts.path not in ("", "/") or parts.query:
+    if (
+        not host
+        or (separator and scheme not in ("http", "https"))
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.username
+    ):
         raise ValueError(f"address: {address!r} is none: write http://127.0.0.1:7400, https://happypath.example or host:port")
     return (scheme if separator else ""), host, port
 

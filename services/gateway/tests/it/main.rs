@@ -1,6 +1,7 @@
 //! The gateway as a process of its own, over loopback: in front of services that are played here,
 //! so that all that reaches them is seen, and in front of real ones.
 
+mod changes;
 mod definitions;
 mod forwarding;
 mod openings;

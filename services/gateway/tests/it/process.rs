@@ -61,6 +61,13 @@ impl Process {
         self.0.wait().expect("a killed process");
     }
 
+    /// Tells it to end in order.
+    pub(crate) fn terminate(&self) {
+        let process = self.0.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &process]).status();
+        assert!(told.expect("kill runs").success());
+    }
+
     /// Bytes of memory that it has now.
     pub(crate) fn memory(&self) -> u64 {
         let status = format!("/proc/{}/status", self.0.id());

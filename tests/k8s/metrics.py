@@ -28,6 +28,7 @@ FORMS = {
     "u64_gauge": "gauge",
     "f64_gauge": "gauge",
     "gauge": "gauge",
+    "i64_up_down_counter": "gauge",
     "u64_observable_gauge": "gauge",
     "f64_observable_gauge": "gauge",
 }

@@ -19,6 +19,7 @@ def main(address, program, node, here, tags):
     import behave_changes
     import behave_sync
     from happypath import Client
+    from happypath.definition.v1.definition_service_pb2 import DEFINITION_KIND_SEGMENT, DeleteDefinitionRequest
     from posts import real_post
     from program import Guarded
     from servers import Servers
@@ -36,6 +37,8 @@ def main(address, program, node, here, tags):
     def others():
         methods = behave_access.contract_methods(Path(here).parents[2] / "proto/api")
         with Client(address) as client:
+            # What the quick starts left.
+            client.definition.DeleteDefinition(DeleteDefinitionRequest(kind=DEFINITION_KIND_SEGMENT, name="engaged"))
             post = real_post(client, tags["typescript"])
         with Guarded(program) as guarded, Servers(address) as servers:
             narrow = guarded.run("keys", "create", "narrow", "--scope", "events:write")["key"]
@@ -53,9 +56,8 @@ def main(address, program, node, here, tags):
 
 def typescript(servers, node, settings):
     """Runs the same in TypeScript, and looks at what came to the servers."""
-    from servers import DELAY_SECONDS
+    from servers import DELAY_SECONDS, DELAYED
 
-    settings["delayMs"] = DELAY_SECONDS * 1000
     done = subprocess.run(
         ["node", "behave.js", json.dumps(settings)], cwd=node, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -63,6 +65,7 @@ def typescript(servers, node, settings):
     if done.returncode != 0:
         raise SystemExit(f"behave.ts ended with {done.returncode}")
     attempts = {name: servers.attempts(name, method) for name, method in EXPECTED}
+    assert servers.pauses("refuses", "Ingest")[DELAYED] >= DELAY_SECONDS
     assert attempts == {name: count for (name, _), count in EXPECTED.items()}, attempts
     assert servers.connections("resets") >= 5, servers.connections("resets")
 

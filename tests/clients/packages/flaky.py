@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -48,6 +49,7 @@ class Flaky(grpc.GenericRpcHandler):
     def __init__(self, address, script):
         self._script = {method: list(steps) for method, steps in script.items()}
         self._lock = threading.Lock()
+        # The calls that came, each with its time.
         self.calls = []
         self._channel = grpc.insecure_channel(address.removeprefix("http://"))
         self._server = grpc.server(ThreadPoolExecutor(WORKERS), handlers=[self])
@@ -60,7 +62,7 @@ class Flaky(grpc.GenericRpcHandler):
         def behave(requests, context):
             name = details.method.rpartition("/")[2]
             with self._lock:
-                self.calls.append(name)
+                self.calls.append((name, time.monotonic()))
                 steps = self._script.get(name) or [None]
                 step = steps.pop(0)
             yield from self._answers(step, details, requests, context)

@@ -1,6 +1,7 @@
 """The servers that one client is tried against: the real one behind others that fail, and some that are not what they seem."""
 
 import socket
+from itertools import pairwise
 
 import grpc
 
@@ -10,6 +11,8 @@ from flaky import Cutter, Flaky, refusal
 UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "gone for a moment")
 # Seconds that a refusal asks callers to wait.
 DELAY_SECONDS = 0.4
+# The pause, from 0, that is as long as a refusal asks for.
+DELAYED = 2
 FULL = refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAM_FULL", "the streams are full", DELAY_SECONDS)
 CONTENDED = refusal(grpc.StatusCode.ABORTED, "IDENTITY_CONTENDED", "others won")
 
@@ -41,11 +44,19 @@ class Servers:
 
     def attempts(self, name, method):
         """Returns the calls of a method that came to a server."""
-        return self._all[name].calls.count(method)
+        return len(self._times(name, method))
+
+    def pauses(self, name, method):
+        """Returns the seconds between the calls of a method that came to a server."""
+        times = self._times(name, method)
+        return [later - earlier for earlier, later in pairwise(times)]
 
     def connections(self, name):
         """Returns the connections that a server has had."""
         return self._all[name].connections
+
+    def _times(self, name, method):
+        return [time for called, time in self._all[name].calls if called == method]
 
     def __enter__(self):
         return self

@@ -1,4 +1,4 @@
-//! Secrets of channels are sealed where they are stored; those that were stored before are read,
+//! Secrets of definitions are sealed where they are stored; those that were stored before are read,
 //! and sealed with the next change or by command. Changes are on record in their transaction.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use definitions::{
 use proto::activation::v1::{Channel, WebhookChannel, channel};
 use proto::definition::v1::definition::Kind;
 use proto::definition::v1::{Definition, DefinitionKind};
+use proto::gateway::v1::Subscription;
 use rpc::ErrorReason;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use storage::{Database, DatabaseUrl};
@@ -29,7 +30,11 @@ impl Catalog for Channels {
     type Compiled = Secrets;
 
     fn kinds(&self) -> &'static [DefinitionKind] {
-        &[DefinitionKind::Channel, DefinitionKind::Template]
+        &[
+            DefinitionKind::Channel,
+            DefinitionKind::Template,
+            DefinitionKind::Subscription,
+        ]
     }
 
     fn compile(
@@ -190,6 +195,31 @@ async fn the_command_seals_every_version_and_changes_nothing_else() {
     // The same definition again is no change.
     apply(&other, hook("one", SECOND)).await;
     assert_eq!(other.revision().await, revision);
+}
+
+#[tokio::test]
+async fn the_command_seals_secrets_of_subscriptions_too() {
+    let world = World::new().await;
+    let plain = world.load(None).await.expect("loaded");
+    let subscription = Subscription {
+        name: "warehouse".to_owned(),
+        url: "https://example.com/".to_owned(),
+        secret: FIRST.to_owned(),
+        ..Subscription::default()
+    };
+    let definition = Definition {
+        kind: Some(Kind::Subscription(subscription)),
+    };
+    apply(&plain, definition).await;
+    assert_eq!(world.bodies_with(FIRST).await, 1);
+    let store = world.sealed().await;
+    let rotation = store.rotate_secrets(false).await.expect("sealed");
+    assert_eq!((rotation.sealed, world.bodies_with(FIRST).await), (1, 0));
+    let refused = world.load(None).await.expect_err("no keys");
+    assert!(
+        refused.message().contains("subscription `warehouse`"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]

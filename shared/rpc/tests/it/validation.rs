@@ -228,7 +228,7 @@ fn paths_lead_through_nested_messages_and_secrets_are_not_repeated() {
         &request,
         &[
             "definitions[0]: must have exactly one of namespace, segment, journey_map, happy_path, journey, channel, \
-             template, policy, source",
+             template, policy, source, subscription",
             "definitions[1].channel.webhook.url: `ftp://x` must begin with http:// or https://",
             "definitions[1].channel.webhook.secret: must be `whsec_` and 24 to 64 bytes in base64",
         ],

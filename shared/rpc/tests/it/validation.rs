@@ -146,7 +146,7 @@ fn enums_numbers_and_presence_are_checked() {
         version: 0,
     };
     check(&get(DefinitionKind::Segment.into()), &[]);
-    let kinds: Vec<String> = (1..=9)
+    let kinds: Vec<String> = (1..=10)
         .filter_map(|kind| DefinitionKind::try_from(kind).ok())
         .map(|kind| kind.as_str_name().to_owned())
         .collect();

@@ -88,7 +88,7 @@ reasons! {
     ExitRule = "EXIT_RULE";
     /// A newer run took its place.
     Replaced = "REPLACED";
-    /// The customer was joined into another, who has this run, or what comes of this position.
+    /// The customer was joined into another: it goes on there, or gave way to what that one had.
     MergedInto = "MERGED_INTO";
     /// Another customer was joined into this one, and brought it.
     Merged = "MERGED";

@@ -1,8 +1,9 @@
 //! Changes for consumers outside: where each run is, or how it ended, and the stage of the customer in
 //! each map.
 //!
-//! The newest change of a run, or of a customer and a map, says all of it, so that nobody has to know
-//! of merges. Refusals and happy paths are not told.
+//! The newest change of a customer and a run, or a map, says all of it, so that nobody has to know of
+//! merges: what leaves with a customer leaves by a change of theirs, and comes to the survivor by one
+//! of that one. Refusals and happy paths are not told.
 
 use bytes::Bytes;
 use kernel::{Reason, Timestamp};
@@ -26,9 +27,13 @@ impl Pass<'_> {
         self.tell(Kind::Transition(moved), self.since);
     }
 
-    /// Tells that a run goes on at this customer, who its own one was joined into.
-    pub(super) fn tell_taken_over(&mut self, run: &Run) {
-        self.tell_arrival(run, &run.step, Reason::Merged, "");
+    /// Tells that a run left with the customer, who is joined into another.
+    pub(super) fn tell_departure(&mut self, run: &Run) {
+        let moved = RunMoved {
+            from_step: run.step.as_ref().to_owned(),
+            ..moved(run, Reason::MergedInto, "")
+        };
+        self.tell(Kind::Transition(moved), self.since);
     }
 
     /// Tells that a run ended at its step.

@@ -20,9 +20,8 @@ use crate::state::{
 use super::Pass;
 
 impl Pass<'_> {
-    /// Takes the customer off the counters, and out of all maps. Returns the state that moves, all of
-    /// it; absent where parts are to be loaded first. What becomes of the runs is told at the
-    /// survivor.
+    /// Takes the customer off the counters, and tells that runs and positions left. Returns the state
+    /// that moves, all of it; absent where parts are to be loaded first.
     pub(crate) fn take_leave(mut self) -> Option<Bytes> {
         if !self.kept.not_loaded().is_empty() {
             self.need_all();
@@ -31,6 +30,7 @@ impl Pass<'_> {
         self.drop_undefined();
         for run in self.state.runs.clone() {
             self.count_presence(&run, -1);
+            self.tell_departure(&run);
         }
         for position in self.state.positions.clone() {
             self.count_stage(&position.map, StageCount::In(&position.stage), -1);
@@ -110,11 +110,11 @@ impl Pass<'_> {
     /// customer's from the beginning.
     fn fold_run(&mut self, run: Run) {
         self.count_presence(&run, 1);
+        self.tell_arrival(&run, "", Reason::Merged, "");
         let id = run.id;
         if self.state.run_place(&run.journey, &run.key).is_some() {
             self.end(run, Reason::MergedInto, RunOutcome::Neutral, Name::from(""));
         } else {
-            self.tell_taken_over(&run);
             self.state.runs.push(run);
             self.state.runs.sort_by_key(|run| run.start_time);
         }

@@ -18,8 +18,12 @@ use crate::world::{World, compiled, customer, number, read};
 /// A consumer who knows nothing but changes.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Replay {
-    /// The newest change of each run, with whose it is.
-    runs: BTreeMap<Bytes, (CustomerId, RunMoved)>,
+    /// The newest change of each customer and run that is at a step.
+    runs: BTreeMap<(CustomerId, Bytes), RunMoved>,
+    /// The visits of runs that left with their customer and are nowhere yet.
+    leaving: BTreeMap<Bytes, u32>,
+    /// The last change of each run that ended.
+    ended: BTreeMap<Bytes, RunMoved>,
     /// The stage of each customer in each map.
     stages: BTreeMap<(CustomerId, String), String>,
     /// The changes since it was last asked, as `c1 j: a > b REASON`.
@@ -42,30 +46,26 @@ impl Replay {
     }
 
     fn take_run(&mut self, who: CustomerId, moved: &RunMoved) {
-        let before = self.runs.get(&moved.run_id).cloned();
-        let at = before.as_ref().map_or("", |(_, own)| own.to_step.as_str());
-        let visit = before.as_ref().map_or(0, |(_, own)| own.visit);
-        assert_eq!(moved.from_step, at, "it leaves where it was: {moved:?}");
-        let is_over = before
-            .as_ref()
-            .is_some_and(|(_, own)| !own.outcome.is_empty());
-        assert!(!is_over, "it moves after its end: {moved:?}");
-        if moved.to_step.is_empty() {
-            assert_eq!(moved.visit, 0);
-        } else if moved.reason == Reason::Merged.code() {
-            assert_eq!((&moved.to_step, moved.visit), (&moved.from_step, visit));
-            assert_ne!(
-                before.as_ref().map(|own| own.0),
-                Some(who),
-                "it has another customer"
-            );
-        } else {
-            assert_eq!(moved.visit, visit + 1);
-        }
-        assert_eq!(moved.to_step.is_empty(), !moved.outcome.is_empty());
+        let id = moved.run_id.clone();
+        let before = self.runs.remove(&(who, id.clone()));
+        let (from, visit) = before.map_or((String::new(), 0), |own| (own.to_step, own.visit));
+        assert_eq!(moved.from_step, from, "it leaves where it was: {moved:?}");
+        assert!(!self.ended.contains_key(&id), "it is over: {moved:?}");
         assert!(Reason::from_code(&moved.reason).is_some());
-        self.tell(who, (&moved.journey, &moved.reason), (at, &moved.to_step));
-        self.runs.insert(moved.run_id.clone(), (who, moved.clone()));
+        let places = (from.as_str(), moved.to_step.as_str());
+        self.tell(who, (&moved.journey, &moved.reason), places);
+        if !moved.outcome.is_empty() {
+            assert_eq!((places.1, moved.visit), ("", 0));
+            self.ended.insert(id, moved.clone());
+        } else if moved.to_step.is_empty() {
+            assert_eq!(moved.reason, Reason::MergedInto.code());
+            assert_eq!(self.leaving.insert(id, visit), None);
+        } else {
+            let came = self.leaving.remove(&id);
+            assert_eq!(came.is_some(), moved.reason == Reason::Merged.code());
+            assert_eq!(moved.visit, came.unwrap_or(visit + 1));
+            self.runs.insert((who, id), moved.clone());
+        }
     }
 
     fn take_position(&mut self, who: CustomerId, moved: &MapMoved) {
@@ -106,20 +106,19 @@ impl Replay {
             }
             state.ended.iter().for_each(|run| self.check_end(run));
         }
-        let under_way = self
+        let told: BTreeMap<Vec<u8>, At> = self
             .runs
             .iter()
-            .filter(|(_, (_, own))| own.outcome.is_empty());
-        let told: BTreeMap<Vec<u8>, At> = under_way
-            .map(|(id, (who, own))| (id.to_vec(), at_of(*who, own)))
+            .map(|((who, id), own)| (id.to_vec(), at_of(*who, own)))
             .collect();
         assert_eq!(told, runs, "where runs are");
+        assert!(self.leaving.is_empty(), "all came to a survivor");
         assert_eq!(self.stages, stages, "where customers are in maps");
     }
 
     fn check_end(&self, run: &EndedRun) {
         let id = Bytes::copy_from_slice(run.id.as_bytes());
-        let (_, told) = &self.runs[&id];
+        let told = &self.ended[&id];
         let outcome = match run.outcome {
             RunOutcome::Success => "SUCCESS",
             RunOutcome::Failure => "FAILURE",
@@ -199,8 +198,9 @@ fn who_leaves_by_a_merge_leaves_maps_and_the_survivor_goes_on_with_the_runs() {
         &mut world,
         "1d c2 merged c1",
         &[
+            "c2 j: rest > - MERGED_INTO",
             "c2 m: one > - MERGED_INTO",
-            "c1 j: rest > rest MERGED",
+            "c1 j: - > rest MERGED",
             "c1 m: - > one MERGED",
         ],
     );
@@ -208,7 +208,12 @@ fn who_leaves_by_a_merge_leaves_maps_and_the_survivor_goes_on_with_the_runs() {
     check(
         &mut world,
         "3d c3 merged c1",
-        &["c3 m: one > - MERGED_INTO", "c1 j: rest > - MERGED_INTO"],
+        &[
+            "c3 j: rest > - MERGED_INTO",
+            "c3 m: one > - MERGED_INTO",
+            "c1 j: - > rest MERGED",
+            "c1 j: rest > - MERGED_INTO",
+        ],
     );
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct World {
     /// Whom each merged customer was joined into.
     pub(crate) redirects: BTreeMap<CustomerId, CustomerId>,
     pub(crate) counters: BTreeMap<CounterKey, i64>,
-    /// What a consumer of changes knows.
+    /// A consumer of changes.
     pub(crate) replay: Replay,
     pub(crate) activations: BTreeSet<String>,
     pub(crate) transcript: String,

@@ -134,9 +134,9 @@ fn happening() -> impl Strategy<Value = Happening> {
 /// Some customers in different partitions, and a consumer of what changes for them.
 struct World {
     customers: Vec<Harness>,
-    /// Whom each was joined into.
+    /// The survivor of each who was joined into another.
     survivors: [Option<usize>; CUSTOMERS],
-    /// Who is on the way to a survivor.
+    /// The customer on the way to a survivor.
     moving: Option<usize>,
     /// The condition of each segment; 3 where it is deleted.
     choices: [usize; SEGMENTS.len()],

@@ -36,7 +36,7 @@ pub(super) struct World {
     pub(super) now: i64,
     pub(super) next_due: Option<Timestamp>,
     pub(super) counters: BTreeMap<String, i64>,
-    /// What a consumer of changes knows.
+    /// A consumer of changes.
     pub(super) replay: Replay,
     pub(super) dispatched: Vec<(i64, Delivery)>,
     pub(super) receipts: Vec<String>,

@@ -175,7 +175,7 @@ impl Harness {
     }
 }
 
-/// What a step tells outside is what it tells downstream, and then that the customer left so many
+/// A step tells outside all that it tells downstream, and then that the customer left so many
 /// segments by a merge.
 pub(super) fn check_told(key: &Bytes, effects: &Effects, left: usize) {
     let facts = effects.records.iter().filter_map(|it| match &it.body {

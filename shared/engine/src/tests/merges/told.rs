@@ -29,7 +29,7 @@ impl ChangeSink for NoLog {
     fn close(&self, _: Owner, _: PartitionId, _: u64) {}
 }
 
-/// Whom each customer was joined into, as often as it was told.
+/// The survivors that each customer was told to be joined into, as often as it was told.
 fn merges_told(world: &World) -> BTreeMap<u16, Vec<u16>> {
     let mut told: BTreeMap<u16, Vec<u16>> = BTreeMap::new();
     let states = world.slots().into_iter();

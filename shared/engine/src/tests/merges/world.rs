@@ -82,7 +82,7 @@ pub(super) struct World {
     pub(super) parked_records: u64,
     /// The most records of a customer that waited and that one batch takes.
     pub(super) parked_per_batch: usize,
-    /// Whether services say what changed, in states that stay.
+    /// Set where services say what changed, in states that stay.
     pub(super) has_changes: bool,
     /// The clock of the services, where they do not go by the times of records.
     pub(super) clock: Option<Arc<VirtualClock>>,

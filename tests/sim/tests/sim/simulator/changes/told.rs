@@ -45,9 +45,8 @@ impl Known {
             Some(Kind::Transition(moved)) => {
                 put(&mut self.runs, (customer, moved.run_id), moved.to_step);
             }
-            // All of it goes on at the survivor, who tells it.
-            Some(Kind::MergedIntoId(_)) => self.runs.retain(|(of, _), _| *of != customer),
-            Some(Kind::Activation(_)) | None => {}
+            // All that a merged customer had left before, and came to the survivor.
+            Some(Kind::MergedIntoId(_) | Kind::Activation(_)) | None => {}
         }
     }
 }
@@ -88,12 +87,6 @@ pub(super) fn check(installation: &Installation, log: &ChangeLog, picture: &Pict
             known.runs.insert((key.clone(), id), step);
         }
     }
-    // The word that a customer was joined is told by the first service alone.
-    let is_joined = |key: &StateKey| {
-        let heads = picture.profiles.get(key).map(|(head, _)| head.redirect);
-        heads.flatten().is_some()
-    };
-    told.runs.retain(|(key, _), _| !is_joined(key));
     compare(installation, "memberships", &told.members, &known.members);
     compare(installation, "positions", &told.stages, &known.stages);
     compare(installation, "runs", &told.runs, &known.runs);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gateway_core::{Reason, Unit};
 use opentelemetry::KeyValue;
 use opentelemetry::global;
-use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::metrics::{Counter, Histogram, UpDownCounter};
 use outbound::Verdict;
 use proto::gateway::v1::SubscriptionState;
 
@@ -231,4 +231,51 @@ fn result_label(verdict: Verdict) -> KeyValue {
         Verdict::Retry => "retry",
     };
     KeyValue::new("result", result)
+}
+
+/// The metrics of streams of changes.
+#[derive(Debug)]
+pub(crate) struct WatchMetrics {
+    watches: UpDownCounter<i64>,
+    changes: Counter<u64>,
+}
+
+impl WatchMetrics {
+    /// Measures with the meters of the process, which must be there by now.
+    pub(crate) fn new() -> Self {
+        let meter = global::meter("happypath.gateway");
+        let own = Self {
+            watches: meter
+                .i64_up_down_counter("happypath.gateway.watches")
+                .with_unit("{stream}")
+                .with_description("Streams of changes that are open")
+                .build(),
+            changes: meter
+                .u64_counter("happypath.gateway.watched_changes")
+                .with_unit("{change}")
+                .with_description("Changes that were sent in streams, to each consumer")
+                .build(),
+        };
+        // From zero on, so that the first that a counter counts is seen as one more.
+        own.watches.add(0, &[]);
+        own.changes.add(0, &[]);
+        own
+    }
+
+    /// A stream was opened.
+    pub(crate) fn opened(&self) {
+        self.watches.add(1, &[]);
+    }
+
+    /// A stream ended.
+    pub(crate) fn ended(&self) {
+        self.watches.add(-1, &[]);
+    }
+
+    /// A consumer got so many changes.
+    pub(crate) fn sent(&self, changes: usize) {
+        if changes > 0 {
+            self.changes.add(changes as u64, &[]);
+        }
+    }
 }

@@ -7,10 +7,17 @@ use rpc::Failure;
 
 use super::refusal::busy;
 use crate::limits::{WATCHES, WATCHES_OF_CALLER};
+use crate::metrics::WatchMetrics;
 
 /// The streams of a process. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Slots(Arc<Mutex<Open>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Slots(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    open: Mutex<Open>,
+    metrics: WatchMetrics,
+}
 
 #[derive(Debug, Default)]
 struct Open {
@@ -27,6 +34,14 @@ pub(crate) struct Slot {
 }
 
 impl Slots {
+    /// No stream so far.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Inner {
+            open: Mutex::default(),
+            metrics: WatchMetrics::new(),
+        }))
+    }
+
     /// Gives a caller the right to one more stream.
     ///
     /// # Errors
@@ -39,6 +54,7 @@ impl Slots {
         }
         open.count += 1;
         open.callers.insert(Arc::clone(&caller), own + 1);
+        self.0.metrics.opened();
         Ok(Slot {
             slots: self.clone(),
             caller,
@@ -47,12 +63,20 @@ impl Slots {
 
     /// Numbers cannot be half changed.
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Its consumer got so many changes.
+    pub(crate) fn sent(&self, changes: usize) {
+        self.slots.0.metrics.sent(changes);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.slots.0.metrics.ended();
         let mut open = self.slots.lock();
         open.count -= 1;
         if let Some(own) = open.callers.get_mut(&self.caller) {
@@ -72,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_caller_and_all_of_them_have_so_many_streams() {
-        let slots = Slots::default();
+        let slots = Slots::new();
         let mut held: Vec<Slot> = Vec::new();
         for _ in 0..WATCHES_OF_CALLER {
             held.push(slots.take("key:a".into()).expect("room"));

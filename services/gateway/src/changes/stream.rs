@@ -19,7 +19,7 @@ pub(crate) struct WatchStream {
     messages: mpsc::Receiver<WatchChangesResponse>,
     /// Taken once it was told.
     end: Option<oneshot::Receiver<Failure>>,
-    _slot: Slot,
+    slot: Slot,
 }
 
 impl WatchStream {
@@ -38,7 +38,7 @@ impl WatchStream {
         Self {
             messages,
             end: Some(end),
-            _slot: slot,
+            slot,
         }
     }
 }
@@ -48,6 +48,7 @@ impl Stream for WatchStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(message) = ready!(self.messages.poll_recv(context)) {
+            self.slot.sent(message.changes.len());
             return Poll::Ready(Some(Ok(message)));
         }
         let Some(mut end) = self.end.take() else {

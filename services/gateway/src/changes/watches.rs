@@ -43,7 +43,7 @@ impl Watches {
     pub(super) fn new(log: Option<OpenLog>, shutdown: CancellationToken) -> Self {
         Self {
             log,
-            slots: Slots::default(),
+            slots: Slots::new(),
             shutdown,
         }
     }

@@ -35,6 +35,7 @@ fn transition(it: &TransitionChange) -> String {
     let journey = &it.journey;
     let moved = match (it.from_step.as_str(), it.to_step.as_str()) {
         ("", to) => format!("began journey {journey} at {to}"),
+        (from, "") if it.outcome.is_empty() => format!("left journey {journey} at {from}"),
         (from, "") => format!("ended journey {journey} at {from}: {}", it.outcome),
         (from, to) => format!("moved in journey {journey} from {from} to {to}"),
     };
@@ -108,6 +109,13 @@ mod tests {
         ] {
             check(Some(Kind::Transition(moved(from, to))), expected);
         }
+        let left = TransitionChange {
+            outcome: String::new(),
+            reason: "MERGED_INTO".to_owned(),
+            ..moved("b", "")
+        };
+        let expected = "left journey welcome at b (MERGED_INTO)";
+        check(Some(Kind::Transition(left)), expected);
         let placed = |from: &str, to: &str| PositionChange {
             journey_map: "shop".to_owned(),
             from_stage: from.to_owned(),

@@ -8,6 +8,7 @@ from rendering import ROOT
 # Sources that declare instruments.
 SOURCES = (
     "shared/audit/src/metrics.rs",
+    "shared/changes/src/metrics.rs",
     "shared/engine/src/metrics.rs",
     "shared/journal/src/metrics.rs",
     "shared/rpc/src/metrics.rs",

@@ -7,6 +7,8 @@
 mod batch;
 mod body;
 mod error;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod head;
 pub mod limits;
 mod log;

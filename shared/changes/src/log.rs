@@ -23,7 +23,7 @@ pub struct ChangeLog {
     id: u64,
 }
 
-/// How far the log goes.
+/// The extent of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extent {
     /// Before the oldest change that is kept.
@@ -70,7 +70,7 @@ impl ChangeLog {
         self.database
     }
 
-    /// How far the log goes.
+    /// Returns how far the log goes.
     ///
     /// # Errors
     /// [`StorageError`] where the database does not answer.

@@ -28,7 +28,7 @@ impl Marks {
         *mark = place.max(*mark);
     }
 
-    fn pack(&self) -> Vec<u8> {
+    pub(crate) fn pack(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (partition, place) in &self.0 {
             write_varint(&mut bytes, partition.number().into());
@@ -38,7 +38,7 @@ impl Marks {
         bytes
     }
 
-    fn unpack(mut bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn unpack(mut bytes: &[u8]) -> Result<Self, String> {
         let mut marks = BTreeMap::new();
         while !bytes.is_empty() {
             let (partition, rest) = read_varint(bytes)?;

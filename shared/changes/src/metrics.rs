@@ -1,7 +1,7 @@
 //! The metrics of the log of changes: every one that it has, with unit and meaning.
 //!
-//! Where nobody reads metrics these are no-ops of the API. The meters are those that the process has
-//! when its log is written for the first time. Labels are names of services.
+//! Where nobody reads metrics these are no-ops of the API. The meters are those that the process
+//! has when its log is written for the first time. Labels are names of services.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -107,8 +107,8 @@ pub(crate) fn watch(backlog: impl Fn() -> Option<Backlog> + Clone + Send + Sync 
         |backlog| backlog.commits,
     );
     gauge(
-        "happypath.changes.waiting.size",
-        "By",
+        "happypath.changes.waiting.bytes",
+        "{byte}",
         "Bytes of changes that wait to be written to the log",
         |backlog| backlog.bytes,
     );

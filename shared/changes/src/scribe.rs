@@ -1,8 +1,8 @@
 //! Brings changes to the log.
 //!
-//! What workers push waits in memory until a transaction has brought it to the log; a transaction
-//! that fails is tried again. Nothing is lost with the process: workers keep what they push in their
-//! stores until they hear that the log has it.
+//! Commits that workers push wait in memory until a transaction has brought them to the log; one
+//! that fails is tried again. Nothing is lost with the process: workers keep what they push in
+//! their stores until they hear that the log has it.
 
 mod slots;
 mod write;

@@ -37,8 +37,8 @@ pub struct Pending {
 ///   than the one before, is no news and dropped: the store has it, or had it.
 /// - No call waits for anything but a short lock.
 pub trait ChangeSink: Send + Sync + fmt::Debug + 'static {
-    /// A worker owns a partition from now on, under an epoch. What it had pushed before is void: the
-    /// store has `pending` alone, oldest first.
+    /// A worker owns a partition from now on, under an epoch. All that was pushed before is void:
+    /// the store has `pending` alone, oldest first.
     fn open(&self, owner: Owner, partition: PartitionId, epoch: u64, pending: Vec<Pending>);
 
     /// Takes what a commit changed.

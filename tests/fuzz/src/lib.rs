@@ -27,7 +27,7 @@ use language::{DEFINITION, EXPRESSION, TEMPLATE};
 use operator::{ANSWER, ARGUMENTS, AUDIT, CONFIG, IMPORT, PASSWORD};
 use request::{EVENT, FRAMES, HEADERS, PAGE, PROPERTIES, REQUEST};
 use state::{ACTIVATION_STATE, JOURNEY_STATE, SEGMENTATION_STATE};
-use stored::{JOURNAL, REPLY, SNAPSHOT, STORED};
+use stored::{CHANGES, JOURNAL, REPLY, SNAPSHOT, STORED};
 use text::{ADDRESS, FORM, NAME, NORMALIZER};
 use tracking::TRACKING;
 use webhook::{FORMULA, WEBHOOK};
@@ -74,6 +74,7 @@ targets! {
     audit: AUDIT,
     callers: CALLERS,
     certificate: CERTIFICATE,
+    changes: CHANGES,
     cloud_events: CLOUD_EVENTS,
     compressed: COMPRESSED,
     config: CONFIG,

@@ -4,8 +4,9 @@
 use bytes::Bytes;
 use prost::Message as _;
 use proto::journal::v1::{PackedChunk, PackedCommit, PackedOutput, PackedSnapshot, PackedState};
+use proto::stream::v1::change_record::Kind;
 use proto::stream::v1::record::Body;
-use proto::stream::v1::{Batch, Event, Record, Tick};
+use proto::stream::v1::{Batch, ChangeBatch, ChangeRecord, Event, MapMoved, Record, Tick};
 
 use crate::{Target, split, texts};
 
@@ -64,6 +65,39 @@ pub(crate) const JOURNAL: Target = Target {
         ]
     },
     words: &["\n\u{0}", "\u{1}\u{10}\u{0}\u{0}\u{0}", "r\u{1}x"],
+    rounds: 4_000,
+};
+
+/// Rows of the log of changes.
+pub(crate) const CHANGES: Target = Target {
+    run: |bytes| {
+        changes::fuzz::row(bytes);
+        // Most changes of what is compressed only break that.
+        changes::fuzz::row(&changes::fuzz::packed(bytes));
+    },
+    seeds: || {
+        let change = |customer: [u8; 16], kind| ChangeRecord {
+            customer_id: Bytes::from_owner(customer),
+            time_ms: 1_700_000_000_000,
+            kind: Some(kind),
+        };
+        let erased = Bytes::from_static(&changes::fuzz::CUSTOMER);
+        let moved = MapMoved {
+            journey_map: "onboarding".to_owned(),
+            ..MapMoved::default()
+        };
+        let batch = ChangeBatch {
+            changes: vec![
+                change(changes::fuzz::CUSTOMER, Kind::Position(moved.clone())),
+                change([9; 16], Kind::MergedIntoId(erased)),
+                change([9; 16], Kind::Position(moved)),
+            ],
+        };
+        let batch = batch.encode_to_vec();
+        let many = changes::fuzz::packed(&batch.repeat(9));
+        vec![batch, many, vec![3, 1, 9, 0xff, 7, 1, 2]]
+    },
+    words: &["\n\u{0}", "\u{1}\u{10}\u{0}\u{0}\u{0}", ":\u{10}"],
     rounds: 4_000,
 };
 

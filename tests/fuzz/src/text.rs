@@ -36,6 +36,7 @@ pub(crate) const FORM: Target = Target {
             "postgres://me@db/happy?sslmode=disable",
             "k-2026",
             "0123456789abcdef",
+            "AQAAAAAAAAAHAAAAAAAAAAIAAAAB",
         ])
     },
     words: &[
@@ -53,6 +54,7 @@ fn form(text: &str) {
     reads_back::<InstallationName>(text);
     reads_back::<OutboundAddresses>(text);
     reads_back::<audit::ChainId>(text);
+    reads_back::<changes::Position>(text);
     reads_back::<vault::KeyId>(text);
     hot::fuzz::names(text);
     if let Ok(url) = text.parse::<storage::DatabaseUrl>() {

@@ -25,7 +25,8 @@ impl ChangeLog {
     /// stay as they are. Every row is read once, whatever the number of customers is. A row that
     /// cannot be read loses all its changes, since nobody can tell whose they are.
     ///
-    /// What is still pending in stores comes into the log later: erase customers there first.
+    /// Changes that are still pending in stores come into the log later: erase customers there
+    /// first.
     ///
     /// # Errors
     /// [`StorageError`] where the database does not answer. Some rows may be done: repeat it.

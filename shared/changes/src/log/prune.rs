@@ -9,7 +9,7 @@ use crate::limits::{PRUNE_PAUSE, PRUNED_BYTES, PRUNED_ROWS};
 use crate::sql::{execute, query, signed, unsigned};
 use crate::{ChangeLog, head, metrics};
 
-/// Whether the oldest row is older than a time. No lock is taken for it.
+/// Finds a row if the oldest one is older than a time. No lock is taken for it.
 const IS_DUE: &str = "SELECT 1 FROM change_log WHERE append_time < $1 \
      AND row_number = (SELECT oldest_row FROM change_head WHERE id = 1)";
 

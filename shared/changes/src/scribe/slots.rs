@@ -1,5 +1,5 @@
-//! What waits for the log in memory: the commits of the partitions that this process owns, and how
-//! far the log is with each.
+//! The memory of the scribe: commits of the partitions that this process owns and that wait for the
+//! log, and how far the log is with each.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -21,7 +21,7 @@ pub(super) struct Gathered {
     pub(super) pending: Vec<Pending>,
 }
 
-/// What a push brought about.
+/// The effect of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Pushed {
     /// Something waits now, and nothing did before.
@@ -90,8 +90,8 @@ impl Slots {
         self.pushed(was)
     }
 
-    /// A commit took effect. One of an older tenure, or that is no news, is in the store for whoever
-    /// owns the partition now.
+    /// A commit took effect. One of an older tenure, or that is no news, is left out: it is in the
+    /// store for whoever owns the partition now.
     pub(super) fn push(&mut self, slot: Slot, pending: Pending) -> Pushed {
         let was = self.bytes;
         let Some(tenure) = self.tenures.get_mut(&slot) else {
@@ -133,7 +133,8 @@ impl Slots {
         }
     }
 
-    /// Lists what one transaction brings to the log; it waits on until it is [settled](Self::settle).
+    /// Lists what one transaction brings to the log; it waits on until it is
+    /// [settled](Self::settle).
     pub(super) fn gather(&mut self) -> Vec<Gathered> {
         let (mut bytes, mut commits) = (0, 0);
         let mut gathered = Vec::new();

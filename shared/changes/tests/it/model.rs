@@ -2,7 +2,7 @@
 //! commit stayed is in the log once, and each partition's are in order.
 //!
 //! Processes die with what they have in memory, own partitions no longer and do not know it, write
-//! and get no answer; stores lose their newest commits, as Redis can. A change whose commit was lost
+//! and get no answer; stores lose their newest commits, as Redis can. A change of a lost commit
 //! may be in the log or not.
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ const SLOTS: [(Owner, PartitionId); 3] = [
     (Owner::Activation, PartitionId::new(0)),
 ];
 
-/// What a store has of a slot, and what it had after each of its last commits.
+/// The content of a store as of some commit.
 #[derive(Debug, Clone, Default)]
 struct Stored {
     pending: Vec<Pending>,

@@ -72,7 +72,7 @@ async fn changes_rows_waits_failures_and_removals_are_measured() {
         &registry,
         &[
             "happypath_changes_waiting_commits 2",
-            "happypath_changes_waiting_size_bytes 80",
+            "happypath_changes_waiting_bytes 80",
         ],
     );
     scribe.flush().await.expect("it is written");

@@ -80,7 +80,7 @@ impl Formula {
 
 /// Returns the values of a list as they are written, the value itself where it is none, and nothing
 /// where a list has more than `most`.
-pub fn elements<'t>(json: &'t str, most: usize) -> Option<Vec<&'t str>> {
+pub fn elements(json: &str, most: usize) -> Option<Vec<&str>> {
     match json.starts_with('[') {
         true => document::elements(json, most),
         false => Some(vec![json]),

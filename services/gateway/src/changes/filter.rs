@@ -124,8 +124,8 @@ mod tests {
     }
 
     /// Says which of the five kinds pass: membership, transition, position, activation, merge.
-    fn check(filter: ChangeFilter, expected: [bool; 5]) {
-        let compiled = Filter::new(&filter);
+    fn check(filter: &ChangeFilter, expected: [bool; 5]) {
+        let compiled = Filter::new(filter);
         let found: Vec<bool> = all().iter().map(|it| compiled.matches(it)).collect();
         assert_eq!(found, expected, "{filter:?}");
     }
@@ -137,49 +137,49 @@ mod tests {
     #[test]
     fn a_change_passes_where_everything_that_is_set_matches() {
         let none = ChangeFilter::default;
-        check(none(), [true; 5]);
+        check(&none(), [true; 5]);
         let kinds = |kinds: &[ChangeKind]| ChangeFilter {
             kinds: kinds.iter().map(|kind| i32::from(*kind)).collect(),
             ..none()
         };
         check(
-            kinds(&[ChangeKind::Merge, ChangeKind::Position]),
+            &kinds(&[ChangeKind::Merge, ChangeKind::Position]),
             [false, false, true, false, true],
         );
         let segments = |name| ChangeFilter {
             segments: names(name),
             ..none()
         };
-        check(segments("loyal"), [true; 5]);
-        check(segments("other"), [false, true, true, true, true]);
+        check(&segments("loyal"), [true; 5]);
+        check(&segments("other"), [false, true, true, true, true]);
         let journeys = |name| ChangeFilter {
             journeys: names(name),
             ..none()
         };
-        check(journeys("welcome"), [true; 5]);
-        check(journeys("other"), [true, false, true, false, true]);
+        check(&journeys("welcome"), [true; 5]);
+        check(&journeys("other"), [true, false, true, false, true]);
         let maps = |name| ChangeFilter {
             journey_maps: names(name),
             ..none()
         };
-        check(maps("other"), [true, true, false, true, true]);
+        check(&maps("other"), [true, true, false, true, true]);
         let channels = |name| ChangeFilter {
             channels: names(name),
             ..none()
         };
-        check(channels("mail"), [true; 5]);
-        check(channels("other"), [true, true, true, false, true]);
+        check(&channels("mail"), [true; 5]);
+        check(&channels("other"), [true, true, true, false, true]);
         let customers = |id: [u8; 16]| ChangeFilter {
             customer_ids: vec![Uuid::from_bytes(id).to_string()],
             ..none()
         };
-        check(customers(CUSTOMER), [true; 5]);
-        check(customers([8; 16]), [false; 5]);
+        check(&customers(CUSTOMER), [true; 5]);
+        check(&customers([8; 16]), [false; 5]);
         let both = ChangeFilter {
             customer_ids: vec![Uuid::from_bytes(CUSTOMER).to_string()],
             ..kinds(&[ChangeKind::Activation])
         };
-        check(both, [false, false, false, true, false]);
+        check(&both, [false, false, false, true, false]);
     }
 
     #[test]

@@ -51,9 +51,9 @@ struct Gathered {
 /// The reason why a consumer that has everything is looked after again.
 #[derive(Debug, PartialEq, Eq)]
 enum Woken {
-    ByRows,
-    ByTime,
-    ByLeaving,
+    Rows,
+    Time,
+    Leaving,
 }
 
 impl Watching {
@@ -94,9 +94,9 @@ impl Watching {
             let gathered = self.gather(heartbeat).await?;
             if gathered.changes.is_empty() && gathered.is_caught_up {
                 match self.wait(out, &mut newest, heartbeat).await? {
-                    Woken::ByRows => continue,
-                    Woken::ByLeaving => return Ok(()),
-                    Woken::ByTime => {}
+                    Woken::Rows => continue,
+                    Woken::Leaving => return Ok(()),
+                    Woken::Time => {}
                 }
             }
             room.send(self.message(gathered.changes));
@@ -140,10 +140,10 @@ impl Watching {
     ) -> Result<Woken, Failure> {
         tokio::select! {
             () = self.shutdown.cancelled() => Err(shutting_down()),
-            () = out.closed() => Ok(Woken::ByLeaving),
+            () = out.closed() => Ok(Woken::Leaving),
             // The tail is there as long as this is.
-            _ = newest.changed() => Ok(Woken::ByRows),
-            () = sleep_until(heartbeat) => Ok(Woken::ByTime),
+            _ = newest.changed() => Ok(Woken::Rows),
+            () = sleep_until(heartbeat) => Ok(Woken::Time),
         }
     }
 

@@ -27,7 +27,7 @@ enum Command {
     /// Prints changes as they come, each on a line, until Ctrl+C
     Watch(Box<WatchArgs>),
     /// Shows how far the log of changes goes
-    Status(StatusArgs),
+    Status(Box<StatusArgs>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ impl Args {
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Watch(args) => watch::run(*args).await,
-        Command::Status(args) => status(args).await,
+        Command::Status(args) => status(*args).await,
     }
 }
 

@@ -234,7 +234,7 @@ impl<'t> Deserialize<'t> for Key<'t> {
 }
 
 /// Returns the elements of a list, each as it is written, where it has at most so many.
-pub(super) fn elements<'t>(list: &'t str, most: usize) -> Option<Vec<&'t str>> {
+pub(super) fn elements(list: &str, most: usize) -> Option<Vec<&str>> {
     let level = Elements::read(list, most).ok()?;
     Some(level.0.into_iter().map(|entry| entry.text).collect())
 }

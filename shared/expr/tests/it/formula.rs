@@ -1,7 +1,5 @@
 //! Formulas: values made of what somebody sent.
 
-use std::time::{Duration, Instant};
-
 use expr::{Document, Formula, Found, Inputs};
 
 const ITEM: &str = r#"{
@@ -312,17 +310,11 @@ fn work_on_one_set_of_inputs_is_bounded() {
     let inputs = Inputs::new(&document, &document, &[]);
     let source = vec!["item.text in item.list"; 120].join(" || ");
     let formula = Formula::compile(&source).expect("a formula");
-    let start = Instant::now();
     assert!(!formula.holds(&inputs));
     for _ in 0..1_000 {
         assert_eq!(formula.value(&inputs), None);
     }
     assert!(inputs.is_exhausted());
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        start.elapsed()
-    );
     let fresh = Inputs::new(&document, &document, &[]);
     let first = Formula::compile("item.list[0]").expect("a formula");
     assert_eq!(first.value(&fresh), Some(Found::Text("a".into())));

@@ -1,15 +1,10 @@
 //! Letters of things that could not be taken, and replays of them.
 
-use std::time::{Duration, Instant};
-
 use gateway_core::{Reason, SourceRules, WEBHOOK_PATH, reread_webhook};
 use messages::gateway::v1::{EventMapping, Source};
 
 use super::{line, read, source};
 use crate::received;
-
-/// The time that a post may take in a build that is not optimized, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_thing_that_cannot_be_taken_is_read_again_once_the_mapping_is_mended() {
@@ -104,12 +99,10 @@ fn a_post_as_large_as_any_costs_no_more_than_it_may_whatever_its_source_looks_fo
     let mut source = source("hubspot");
     let item = r#"{"objectId":1,"subscriptionType":"contact.creation","eventId":2,"portalId":3,"subscriptionId":4,"occurredAt":5}"#;
     let body = format!("[{}]", vec![item; 10_000].join(","));
-    let start = Instant::now();
     let count = |source: &Source, body: &str| {
         read(source, &[], body, |it| (it.events.len(), it.letters.len()))
     };
     assert_eq!(count(&source, &body), (10_000, 0));
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
     // Each thing looks through all of the post, until no more work may be done.
     let webhook = source.webhook.as_mut().expect("one");
     webhook.items = "body.items".to_owned();
@@ -130,8 +123,6 @@ fn a_post_as_large_as_any_costs_no_more_than_it_may_whatever_its_source_looks_fo
         numbers(0),
         numbers(100_000)
     );
-    let start = Instant::now();
     let (events, letters) = count(&source, &body);
     assert!(events == 0 && letters > 8_000, "{events} {letters}");
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }

@@ -103,7 +103,12 @@ fn change(number: u32) -> ChangeRecord {
             .into(),
         time_ms: i64::from(number),
         kind: Some(Kind::Membership(SegmentChange {
-            segment: if number % 2 == 0 { "even" } else { "odd" }.to_owned(),
+            segment: if number.is_multiple_of(2) {
+                "even"
+            } else {
+                "odd"
+            }
+            .to_owned(),
             ..SegmentChange::default()
         })),
     }

@@ -43,7 +43,7 @@ impl Poster {
         };
         self.reader = Some(reader);
         // It is at hand only once that is noted.
-        let before = std::mem::replace(&mut self.progress.batch, Some(batch.clone()));
+        let before = self.progress.batch.replace(batch.clone());
         match self.save().await {
             Ok(true) => Ok((batch, found)),
             Ok(false) => Err(Trouble::Late),

@@ -249,7 +249,7 @@ impl ChangeSink for Scribe {
     fn close(&self, owner: Owner, partition: PartitionId, epoch: u64) {
         let slot = Slot { owner, partition };
         // In every second process, what is left is for the next owner, who finds it in the store.
-        let drops = self.link.name.len() % 2 == 0;
+        let drops = self.link.name.len().is_multiple_of(2);
         let mut queues = self.queues();
         if drops && queues.get(&slot).is_some_and(|it| it.epoch == epoch) {
             queues.remove(&slot);

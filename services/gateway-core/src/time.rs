@@ -7,9 +7,6 @@ use messages::identity::v1;
 use crate::json::{self, Fields};
 use crate::{Fault, Reason};
 
-/// Milliseconds below which a number is one of seconds: as milliseconds they lie before 1973.
-const SECONDS_BELOW: f64 = 1e11;
-
 /// Reads the time of a field; absent where it has none.
 ///
 /// # Errors
@@ -79,17 +76,7 @@ pub(crate) fn settled(mut event: v1::Event, receive_time: Timestamp) -> v1::Even
 
 fn of_number(json: &str) -> Option<Timestamp> {
     let number = json.parse::<f64>().ok().filter(|it| it.is_finite())?;
-    let millis = if number.abs() < SECONDS_BELOW {
-        number * 1_000.0
-    } else {
-        number
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a cast saturates, and such a time is refused"
-    )]
-    let millis = millis as i64;
-    Some(Timestamp::from_millis(millis))
+    Some(Timestamp::from_number(number))
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use std::str::FromStr;
 
 use crate::Duration;
 
+/// Milliseconds below which a number is one of seconds.
+const SECONDS_BELOW: f64 = 1e11;
+
 /// An instant: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 ///
 /// Sums saturate, so that an instant far away stays far away.
@@ -20,6 +23,22 @@ impl Timestamp {
 
     /// Reads milliseconds since the epoch.
     pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Reads a number as senders write times: milliseconds since the epoch, or seconds where it is
+    /// so small that as milliseconds it lies before 1973.
+    pub fn from_number(number: f64) -> Self {
+        let millis = if number.abs() < SECONDS_BELOW {
+            number * 1_000.0
+        } else {
+            number
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a cast saturates, and such a time is refused where it is looked at"
+        )]
+        let millis = millis as i64;
         Self(millis)
     }
 
@@ -94,6 +113,18 @@ impl fmt::Debug for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_of_seconds_where_it_is_small() {
+        for (number, millis) in [
+            (1_764_482_400.25, 1_764_482_400_250),
+            (1_764_482_400_250.0, 1_764_482_400_250),
+            (-1.5, -1_500),
+            (f64::INFINITY, i64::MAX),
+        ] {
+            assert_eq!(Timestamp::from_number(number).as_millis(), millis);
+        }
+    }
 
     #[test]
     fn an_instant_is_read_back_from_its_text() {

@@ -304,7 +304,7 @@ async fn a_consumer_that_sleeps_while_the_log_is_pruned_hears_of_it() {
     };
     let (mut stream, _) = served.open(&request).await.expect("a stream");
     assert_eq!(numbers(&message(&mut stream).await), [0]);
-    // What it had read ahead is gone by then.
+    // Rows that it had read ahead are gone by then.
     tokio::time::sleep(Duration::from_secs(5)).await;
     served.log.prune(39);
     let status = end(&mut stream).await;

@@ -186,8 +186,8 @@ fn columns(progress: &Progress) -> ActiveModel {
 }
 
 impl From<Model> for Row {
-    /// Reads a row. A position that cannot be read is in no log, which is told to whoever reads from
-    /// there.
+    /// Reads a row. A position that cannot be read is in no log, which is told to whoever reads
+    /// from there.
     fn from(row: Model) -> Self {
         let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
         let position = |text: &str| text.parse().unwrap_or(NOWHERE);

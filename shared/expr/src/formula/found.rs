@@ -8,9 +8,6 @@ use kernel::{Amount, Timestamp, Value};
 
 use crate::limits::WORKED_BYTES;
 
-/// Milliseconds below which a number is one of seconds: as milliseconds they lie before 1973.
-const SECONDS_BELOW: f64 = 1e11;
-
 /// A value that a formula found or made.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found<'t> {
@@ -67,7 +64,7 @@ impl<'t> Found<'t> {
     pub fn as_time(&self) -> Option<Timestamp> {
         match self {
             Self::Time(time) => Some(*time),
-            Self::Number(number) => time_of_number(number.as_double()?),
+            Self::Number(number) => Some(Timestamp::from_number(number.as_double()?)),
             Self::Text(text) => time_of_text(text.trim()),
             _ => None,
         }
@@ -188,27 +185,13 @@ fn push_text(json: &mut String, text: &str) {
     json.push_str(&serde_json::Value::from(text).to_string());
 }
 
-fn time_of_number(number: f64) -> Option<Timestamp> {
-    let millis = if number.abs() < SECONDS_BELOW {
-        number * 1_000.0
-    } else {
-        number
-    };
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a cast saturates, and such a time is refused"
-    )]
-    let millis = millis as i64;
-    Some(Timestamp::from_millis(millis))
-}
-
 fn time_of_text(text: &str) -> Option<Timestamp> {
     let is_number = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
     if !text.is_empty()
         && text.bytes().all(is_number)
         && let Ok(number) = text.parse::<f64>()
     {
-        return time_of_number(number);
+        return Some(Timestamp::from_number(number));
     }
     let with_zone = text.parse().ok();
     with_zone.or_else(|| is_without_zone(text).then(|| format!("{text}Z").parse().ok())?)

@@ -1,3 +1,5 @@
+//! Commits wait in order, once each, and leave when the log has them.
+
 use bytes::Bytes;
 
 use super::*;

@@ -150,6 +150,15 @@ async fn one_event_is_one_trace_over_four_processes_with_its_logs() {
 /// The metric that only a process with a certificate has: [`crate::secured`] scrapes one.
 const OF_CERTIFICATES: &str = "happypath_process_certificate_remaining_seconds";
 
+/// A subscription that posts all changes to a receiver.
+fn subscription(url: &str) -> String {
+    format!(
+        "subscription:\n  name: follower\n  url: {url}\n  secret: whsec_{}\n  \
+         allow_private_network: true\n",
+        "A".repeat(32)
+    )
+}
+
 /// The metrics of the architecture page.
 fn documented() -> impl Iterator<Item = String> {
     let page = include_str!("../../../../services/README.md");
@@ -191,7 +200,15 @@ async fn every_metric_is_served_to_prometheus_and_status_says_that_all_is_well()
     let gateway = suite.start_gateway(listen.to_vec()).await;
     let (address, mut hooks) = process::receive_hooks().await;
     suite.apply(&definitions(&format!("http://{address}/hook")));
+    // Changes are posted too.
+    let (follower, mut posts) = process::receive_hooks().await;
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), subscription(&format!("http://{follower}/"))).expect("written");
+    let path = file.path().display().to_string();
+    suite.run(&["apply", "-f", &path, "--gateway-address", &gateway.url()]);
     purchase(&suite).await;
+    let post = tokio::time::timeout(PATIENCE, posts.recv());
+    post.await.expect("in time").expect("a post");
     for _ in 0..2 {
         let hook = tokio::time::timeout(PATIENCE, hooks.recv());
         hook.await.expect("in time").expect("a webhook");

@@ -1,6 +1,6 @@
 //! The metrics of the log of changes: every one that it has, with unit and meaning.
 //!
-//! Where nobody reads metrics these are no-ops of the API. The meters are those that the process
+//! With no reader of metrics these are no-ops of the API. The meters are those that the process
 //! has when its log is written for the first time. Labels are names of services.
 
 use std::collections::BTreeMap;

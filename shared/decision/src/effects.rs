@@ -17,7 +17,7 @@ pub struct Effects {
     pub to_streams: Vec<(StreamName, Record)>,
     /// Records for streams of any partition, delivered once.
     pub forwards: Vec<Forward>,
-    /// What changed for the customer, for consumers outside.
+    /// Changes of the customer, for consumers outside.
     pub changes: Vec<ChangeRecord>,
     /// Changes of the partition's counters.
     pub counts: Vec<(CounterKey, i64)>,

@@ -37,7 +37,7 @@ pub const HAND_OVER: Duration = Duration::from_secs(3);
 pub const PARALLEL_TICKS: usize = 4;
 /// States of a partition that hold changes on their way to the log of changes. A worker commits
 /// some hundred times a second and the log is written ten times, so that some tens are in use.
-/// Where the log is behind by all of them, the worker waits.
+/// A worker whose log is behind by all of them waits.
 pub const CHANGE_STATES: u16 = 256;
 /// Bytes of changes in one such state: half of what a state may hold, so that a change is far from
 /// being too large for one.

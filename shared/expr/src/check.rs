@@ -10,7 +10,7 @@ use crate::condition::{Reads, Scope, Type};
 use crate::feature::Feature;
 use crate::lexer::tokenize;
 use crate::limits;
-use crate::mistake::{Mistake, Mistakes};
+use crate::mistake::{Mistake, Mistakes, check_length};
 use crate::parser::parse;
 use crate::program::{Number, Test, Text, Time, Typed};
 use crate::term::{Shown, What};
@@ -31,19 +31,8 @@ pub(crate) fn check(
     scope: &Scope,
     is_condition: bool,
 ) -> Result<Checked, Vec<Mistake>> {
+    check_length(source, ": move a part into a segment of its own")?;
     let mut mistakes = Mistakes::default();
-    if source.len() > limits::SOURCE_BYTES {
-        let message = format!(
-            "the expression has {} bytes, and at most {} are allowed: move a part into a segment of its own",
-            source.len(),
-            limits::SOURCE_BYTES
-        );
-        return Err(vec![Mistake {
-            line: 1,
-            column: 1,
-            message,
-        }]);
-    }
     let tokens = tokenize(source, &mut mistakes);
     let (tree, root) = parse(&tokens, Dialect::Condition, &mut mistakes);
     let mut checker = Checker {

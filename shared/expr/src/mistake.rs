@@ -57,6 +57,23 @@ impl Mistakes {
     }
 }
 
+/// Refuses a source that is longer than is read, with what to do about it behind the message.
+pub(crate) fn check_length(source: &str, remedy: &str) -> Result<(), Vec<Mistake>> {
+    if source.len() <= limits::SOURCE_BYTES {
+        return Ok(());
+    }
+    let message = format!(
+        "the expression has {} bytes, and at most {} are allowed{remedy}",
+        source.len(),
+        limits::SOURCE_BYTES
+    );
+    Err(vec![Mistake {
+        line: 1,
+        column: 1,
+        message,
+    }])
+}
+
 /// Returns line and column, from 1, of a byte offset.
 fn position(source: &str, at: usize) -> (u32, u32) {
     let (mut line, mut column) = (1, 1);

@@ -70,7 +70,7 @@ pub struct Client {
 /// A message to a destination.
 #[derive(Debug, Clone)]
 pub struct Post<'a> {
-    /// Where it goes.
+    /// The destination.
     pub destination: &'a Destination,
     /// Names the message: the same whenever it is posted.
     pub id: &'a str,

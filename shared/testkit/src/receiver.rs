@@ -41,7 +41,7 @@ type AnswerBody = BoxBody<Bytes, Infallible>;
 /// A receiver of webhooks on a port of its own.
 #[derive(Debug)]
 pub struct Receiver {
-    /// Where it listens.
+    /// The address at which it listens.
     pub address: SocketAddr,
     connections: Arc<AtomicUsize>,
     answer: Arc<Mutex<Answer>>,

@@ -7,8 +7,11 @@ mod events;
 pub(crate) mod rest;
 
 use bytes::Bytes;
+use futures::stream;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -31,6 +34,20 @@ pub(crate) struct Asked {
 /// A body that is all there.
 pub(crate) fn body(bytes: impl Into<Bytes>) -> Body {
     Body::new(http_body_util::Full::new(bytes.into()))
+}
+
+/// The frames of a body that comes bit by bit.
+trait Frames: Send + Sized + 'static {
+    /// Returns the data of the next frame, or `None` at the end.
+    fn next(&mut self) -> impl Future<Output = Option<Bytes>> + Send;
+
+    fn into_body(self) -> Body {
+        let frames = stream::unfold(self, |mut own| async move {
+            let data = own.next().await?;
+            Some((Ok::<_, Status>(Frame::data(data)), own))
+        });
+        Body::new(StreamBody::new(frames))
+    }
 }
 
 /// An answer with all of its body, compressed where that is asked for and worth it.

@@ -50,7 +50,7 @@ pub(super) fn push_attribute(json: &mut String, name: &str, text: &str) {
 /// is itself.
 ///
 /// # Errors
-/// Where the bytes are no UTF-8: the text, with signs in the place of these.
+/// Bytes that are no UTF-8: the text, with signs in the place of these.
 fn decode(value: &[u8]) -> Result<String, String> {
     let plain = unquoted(value.trim_ascii());
     let mut bytes = Vec::with_capacity(plain.len());

@@ -39,7 +39,7 @@ struct StatusArgs {
 }
 
 impl Args {
-    /// Where to ask.
+    /// The address to ask.
     pub(crate) const fn connection(&self) -> &Connection {
         match &self.command {
             Command::Watch(args) => &args.connection,

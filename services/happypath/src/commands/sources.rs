@@ -70,7 +70,7 @@ struct PresetArgs {
 }
 
 impl Args {
-    /// Where to ask; none for what this program knows itself.
+    /// The address to ask; none for what this program knows itself.
     pub(crate) const fn connection(&self) -> Option<&Connection> {
         match &self.command {
             Command::Try(args) => match args.definitions {

@@ -56,7 +56,7 @@ struct ResumeArgs {
 }
 
 impl Args {
-    /// Where to ask.
+    /// The address to ask.
     pub(crate) const fn connection(&self) -> &Connection {
         let common = match &self.command {
             Command::List(args) => &args.common,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Where the golden files are.
+/// The folder of the golden files.
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schema");
 
 #[tokio::test]

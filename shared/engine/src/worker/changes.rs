@@ -24,7 +24,7 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub(crate) struct ChangePacker {
     encoded: Vec<u8>,
-    /// Where each piece ends but the last one.
+    /// The end of each piece but the last one.
     ends: Vec<usize>,
 }
 

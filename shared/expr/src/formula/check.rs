@@ -7,7 +7,7 @@ use crate::ast::{Dialect, NodeId, Step, Syntax, Tree};
 use crate::condition::Type;
 use crate::lexer::tokenize;
 use crate::limits;
-use crate::mistake::{Mistake, Mistakes, did_you_mean, quote};
+use crate::mistake::{Mistake, Mistakes, check_length, did_you_mean, quote};
 use crate::parser::parse;
 use crate::program::{Arithmetic, Compare};
 
@@ -18,19 +18,8 @@ const ROOTS: [&str; 3] = ["item", "body", "headers"];
 
 /// Checks a source, and returns its program with the headers that it reads.
 pub(super) fn check(source: &str) -> Result<(Part, Vec<Box<str>>), Vec<Mistake>> {
+    check_length(source, "")?;
     let mut mistakes = Mistakes::default();
-    if source.len() > limits::SOURCE_BYTES {
-        let message = format!(
-            "the expression has {} bytes, and at most {} are allowed",
-            source.len(),
-            limits::SOURCE_BYTES
-        );
-        return Err(vec![Mistake {
-            line: 1,
-            column: 1,
-            message,
-        }]);
-    }
     let tokens = tokenize(source, &mut mistakes);
     let (tree, root) = parse(&tokens, Dialect::Formula, &mut mistakes);
     let mut checker = Checker {

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::ast::Step;
@@ -209,29 +210,8 @@ fn check_room<E: serde::de::Error>(count: usize, most: usize) -> Result<(), E> {
 }
 
 /// A key, which is borrowed unless it has escapes.
-struct Key<'t>(Cow<'t, str>);
-
-impl<'t> Deserialize<'t> for Key<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reading;
-        impl<'t> Visitor<'t> for Reading {
-            type Value = Key<'t>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'t str) -> Result<Key<'t>, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Key<'t>, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Reading)
-    }
-}
+#[derive(Deserialize)]
+struct Key<'t>(#[serde(borrow)] Cow<'t, str>);
 
 /// Returns the elements of a list, each as it is written, where it has at most so many.
 pub(super) fn elements(list: &str, most: usize) -> Option<Vec<&str>> {

@@ -77,7 +77,7 @@ pub enum RepartitionError {
     /// An entry cannot be divided among partitions.
     #[error("{entry} of {} in partition {} {why}", .stream.name.name(), .stream.partition)]
     Indivisible {
-        /// Where it is.
+        /// Its place.
         stream: StreamId,
         /// Its name there.
         entry: String,

@@ -3,17 +3,14 @@
 //! <https://connectrpc.com/docs/protocol>
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use futures::stream;
 use http::header::HeaderMap;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body::Frame;
-use http_body_util::StreamBody;
 use rpc::{Failure, Memory};
 use serde_json::{Map, Value, json};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::{Asked, details, metadata, private, remedies, trouble_of, whole};
+use super::{Asked, Frames, details, metadata, private, remedies, trouble_of, whole};
 use crate::code;
 use crate::contract::{self, Method};
 use crate::incoming::Codec;
@@ -186,15 +183,7 @@ struct Envelopes {
     is_over: bool,
 }
 
-impl Envelopes {
-    fn into_body(self) -> Body {
-        let frames = stream::unfold(self, |mut envelopes| async move {
-            let envelope = envelopes.next().await?;
-            Some((Ok::<_, Status>(Frame::data(envelope)), envelopes))
-        });
-        Body::new(StreamBody::new(frames))
-    }
-
+impl Frames for Envelopes {
     async fn next(&mut self) -> Option<Bytes> {
         if self.is_over {
             return None;

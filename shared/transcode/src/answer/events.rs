@@ -6,18 +6,14 @@
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
 use bytes::Bytes;
-use futures::stream;
 use http::Response;
 use http::header::{self, ACCEPT, HeaderMap, HeaderValue};
-use http_body::Frame;
-use http_body_util::StreamBody;
 use prost_reflect::Value;
 use rpc::{Failure, Memory};
 use tokio::time::timeout;
-use tonic::Status;
 use tonic::body::Body;
 
-use super::{Asked, details, rest, trouble_of, unbuffered};
+use super::{Asked, Frames, details, rest, trouble_of, unbuffered};
 use crate::contract::{self, Method};
 use crate::limits::{EVENTS_QUIET, EVENTS_RETRY_MS};
 use crate::outgoing::{Answer, Part};
@@ -77,15 +73,7 @@ struct Events {
     is_over: bool,
 }
 
-impl Events {
-    fn into_body(self) -> Body {
-        let frames = stream::unfold(self, |mut events| async move {
-            let event = events.next().await?;
-            Some((Ok::<_, Status>(Frame::data(event)), events))
-        });
-        Body::new(StreamBody::new(frames))
-    }
-
+impl Frames for Events {
     async fn next(&mut self) -> Option<Bytes> {
         if self.is_over {
             return None;
@@ -107,7 +95,9 @@ impl Events {
             }
         }
     }
+}
 
+impl Events {
     async fn event(&mut self, message: Bytes) -> Vec<u8> {
         let _turn = self.memory.turn(message.len()).await;
         let event = event_of(self.method, message);

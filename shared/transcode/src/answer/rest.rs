@@ -1,17 +1,16 @@
 //! Answers of REST: JSON, lines of JSON for streams, and errors as Google's APIs tell them.
 
 use bytes::Bytes;
-use futures::stream;
 use http::header::HeaderMap;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body::Frame;
-use http_body_util::StreamBody;
 use rpc::{Failure, Memory};
 use serde_json::{Value, json};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::{Asked, details, events, metadata, private, remedies, trouble_of, unbuffered, whole};
+use super::{
+    Asked, Frames, details, events, metadata, private, remedies, trouble_of, unbuffered, whole,
+};
 use crate::code;
 use crate::contract::{self, Method};
 use crate::outgoing::{Answer, Part};
@@ -143,15 +142,7 @@ struct Lines {
     is_over: bool,
 }
 
-impl Lines {
-    fn into_body(self) -> Body {
-        let frames = stream::unfold(self, |mut lines| async move {
-            let line = lines.next().await?;
-            Some((Ok::<_, Status>(Frame::data(line)), lines))
-        });
-        Body::new(StreamBody::new(frames))
-    }
-
+impl Frames for Lines {
     async fn next(&mut self) -> Option<Bytes> {
         if self.is_over {
             return None;

@@ -7,9 +7,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_batch_has_changes_as_streams_have_them_and_the_position_behind_them() {
-    let (site, receiver) = (Site::new().await, Receiver::start(takes()).await);
-    let process = site.process().await;
-    process.define(subscription("warehouse", &receiver)).await;
+    let (site, receiver, process) = warehouse(takes()).await;
     site.write("loyal", [1, 2]).await;
     let post = posts(&receiver, 1).await.remove(0);
     let log = format!("{:016x}", site.log.id());
@@ -149,9 +147,7 @@ async fn a_new_subscription_begins_with_what_changes_after_it_was_defined() {
 
 #[tokio::test]
 async fn a_subscription_that_is_deleted_is_forgotten_and_one_of_its_name_begins_anew() {
-    let (site, receiver) = (Site::new().await, Receiver::start(takes()).await);
-    let process = site.process().await;
-    process.define(subscription("warehouse", &receiver)).await;
+    let (site, receiver, process) = warehouse(takes()).await;
     site.write("loyal", [1]).await;
     told(&receiver, 1).await;
     process.delete("warehouse").await;

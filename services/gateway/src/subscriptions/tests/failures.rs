@@ -10,12 +10,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_batch_that_fails_is_posted_again_as_it_was_before_any_later_change() {
-    let (site, receiver) = (
-        Site::new().await,
-        Receiver::start(says(StatusCode::INTERNAL_SERVER_ERROR)).await,
-    );
-    let process = site.process().await;
-    process.define(subscription("warehouse", &receiver)).await;
+    let (site, receiver, process) = warehouse(says(StatusCode::INTERNAL_SERVER_ERROR)).await;
     site.write("loyal", [1, 2]).await;
     let retrying = process.in_state("warehouse", SubscriptionState::Retrying);
     let retrying = retrying.await;
@@ -43,12 +38,7 @@ async fn a_batch_that_fails_is_posted_again_as_it_was_before_any_later_change() 
 #[tokio::test]
 async fn a_receiver_that_asks_for_time_gets_it() {
     let busy = |status| Answer::Fixed(status, Some(("retry-after", "2".to_owned())), "");
-    let (site, receiver) = (
-        Site::new().await,
-        Receiver::start(busy(StatusCode::TOO_MANY_REQUESTS)).await,
-    );
-    let process = site.process().await;
-    process.define(subscription("warehouse", &receiver)).await;
+    let (site, receiver, process) = warehouse(busy(StatusCode::TOO_MANY_REQUESTS)).await;
     site.write("loyal", [1]).await;
     posts(&receiver, 1).await;
     let begun = Instant::now();
@@ -64,12 +54,7 @@ async fn a_receiver_that_asks_for_time_gets_it() {
 
 #[tokio::test]
 async fn a_receiver_that_is_gone_is_asked_no_more_until_somebody_says_so() {
-    let (site, receiver) = (
-        Site::new().await,
-        Receiver::start(says(StatusCode::GONE)).await,
-    );
-    let process = site.process().await;
-    process.define(subscription("warehouse", &receiver)).await;
+    let (site, receiver, process) = warehouse(says(StatusCode::GONE)).await;
     site.write("loyal", [1]).await;
     let stopped = process.in_state("warehouse", SubscriptionState::Stopped);
     let stopped = stopped.await;
@@ -113,12 +98,7 @@ async fn slow_and_dead_receivers_delay_no_others() {
 
 #[tokio::test]
 async fn an_erased_customer_is_not_posted_again() {
-    let (site, receiver) = (
-        Site::new().await,
-        Receiver::start(says(StatusCode::BAD_GATEWAY)).await,
-    );
-    let process = site.process().await;
-    process.define(subscription("warehouse", &receiver)).await;
+    let (site, receiver, process) = warehouse(says(StatusCode::BAD_GATEWAY)).await;
     site.write("loyal", [1, 2]).await;
     process
         .in_state("warehouse", SubscriptionState::Retrying)
@@ -134,7 +114,7 @@ async fn an_erased_customer_is_not_posted_again() {
     assert_eq!(both[0].id, both[1].id);
     assert_eq!(both[1].customers, [2]);
     assert_eq!(both[0].body["changes"][1], both[1].body["changes"][0]);
-    // Where nothing is left of a batch, nothing is posted.
+    // A batch of which nothing is left is not posted.
     receiver.answer(says(StatusCode::BAD_GATEWAY));
     site.write("loyal", [3]).await;
     posts(&receiver, 3).await;
@@ -153,12 +133,7 @@ async fn an_erased_customer_is_not_posted_again() {
 
 #[tokio::test]
 async fn another_filter_makes_another_batch_of_the_same_changes() {
-    let (site, receiver) = (
-        Site::new().await,
-        Receiver::start(says(StatusCode::BAD_GATEWAY)).await,
-    );
-    let process = site.process().await;
-    process.define(subscription("warehouse", &receiver)).await;
+    let (site, receiver, process) = warehouse(says(StatusCode::BAD_GATEWAY)).await;
     site.write("loyal", [1]).await;
     site.write("other", [2]).await;
     process

@@ -61,9 +61,7 @@ async fn a_subscription_goes_on_from_any_position_that_is_kept() {
 
 #[tokio::test]
 async fn an_order_is_taken_once_for_each_request_id() {
-    let (site, receiver) = (Site::new().await, Receiver::start(takes()).await);
-    let process = site.process().await;
-    process.define(subscription("warehouse", &receiver)).await;
+    let (site, receiver, process) = warehouse(takes()).await;
     site.write("loyal", [1]).await;
     told(&receiver, 1).await;
     let start = || Some(From::Start(true));
@@ -81,9 +79,7 @@ async fn an_order_is_taken_once_for_each_request_id() {
 
 #[tokio::test]
 async fn wrong_orders_are_refused_and_change_nothing() {
-    let (site, receiver) = (Site::new().await, Receiver::start(takes()).await);
-    let process = site.process().await;
-    process.define(subscription("warehouse", &receiver)).await;
+    let (site, _receiver, process) = warehouse(takes()).await;
     site.write("loyal", [1]).await;
     let status = process.status("warehouse", |it| {
         it.lag == 0 && it.last_success_time.is_some()

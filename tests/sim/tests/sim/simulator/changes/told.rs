@@ -51,7 +51,7 @@ impl Known {
     }
 }
 
-/// Where somebody came to; nowhere, where they left for good.
+/// The place that somebody came to; none after they left for good.
 fn put<K: Ord>(all: &mut BTreeMap<K, String>, of: K, place: String) {
     if place.is_empty() {
         all.remove(&of);

@@ -8,6 +8,7 @@ mod changes;
 mod cloud_events;
 mod dead_letters;
 mod entity;
+mod export;
 mod forward;
 mod front;
 mod intake;

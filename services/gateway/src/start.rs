@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use crate::GatewayCatalog;
 use crate::changes::{ChangeRpc, OpenLog, SharedSource, Tail};
 use crate::dead_letters::DeadLetters;
+use crate::export::ExportRpc;
 use crate::forward::{Relay, hands_on};
 use crate::front::Front;
 use crate::intake::{IntakeRpc, Replays, read_kept};
@@ -65,6 +66,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     Ok(service
         .with_grpc(intake.into_server())
         .with_grpc(changes.into_server())
+        .with_grpc(ExportRpc::new().into_server())
         .with_definitions(store)
         .on_shutdown(async move || {
             if let Some(posting) = posting {

@@ -72,6 +72,8 @@ enum Command {
     Changes(commands::changes::Args),
     /// Shows how far receivers of changes are, and has one that is stopped go on
     Subscriptions(commands::subscriptions::Args),
+    /// Finds, joins, takes apart, explains, erases and exports customers, and tries policies on events
+    Identity(commands::identity::Args),
     /// Shows, exports and verifies the audit log: who changed what, and who read whose data
     Audit(commands::audit::Args),
     /// Makes and rotates the keys that seal the secrets of channels, sources and subscriptions
@@ -101,6 +103,7 @@ impl Command {
             | Self::Contexts(_)
             | Self::Completions(_) => return None,
             Self::Keys(args) => return args.connection(),
+            Self::Identity(args) => return args.connection(),
             Self::Login(args) => &args.connection,
             Self::Apply(args) => &args.connection,
             Self::Get(args) => &args.connection,
@@ -219,6 +222,7 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::DeadLetters(args) => commands::dead_letters::run(args).await,
         Command::Sources(args) => commands::sources::run(args).await,
         Command::Changes(args) => commands::changes::run(args).await,
+        Command::Identity(args) => commands::identity::run(args).await,
         Command::Subscriptions(args) => commands::subscriptions::run(args).await,
         Command::Audit(args) => commands::audit::run(args).await,
         Command::Secrets(args) => commands::secrets::run(args).await,

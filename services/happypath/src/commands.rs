@@ -18,6 +18,7 @@ pub(crate) mod explain;
 pub(crate) mod flow;
 pub(crate) mod get;
 pub(crate) mod happy_path;
+pub(crate) mod identity;
 pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod login;

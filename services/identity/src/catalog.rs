@@ -14,7 +14,7 @@ impl Catalog for NamespaceCatalog {
     type Compiled = Namespaces;
 
     fn kinds(&self) -> &'static [DefinitionKind] {
-        &[DefinitionKind::Namespace]
+        &[DefinitionKind::Namespace, DefinitionKind::IdentityPolicy]
     }
 
     fn compile(

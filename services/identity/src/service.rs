@@ -19,6 +19,8 @@ use crate::append::Appender;
 use crate::catalog::NamespaceCatalog;
 use crate::chance::{Chance, MachineChance};
 use crate::clock::IngestClock;
+use crate::erasure_rpc::ErasureRpc;
+use crate::graph_rpc::ResolutionRpc;
 use crate::ingest::Intake;
 use crate::ledger::{Ledgers, keep_ledgers};
 use crate::metrics::IngestMetrics;
@@ -136,12 +138,16 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         ),
         None => None,
     };
+    let resolution = ResolutionRpc::new(Arc::clone(&intake), context.idempotency.clone());
+    let erasure = ErasureRpc::new(Arc::clone(&intake), context.idempotency.clone());
     let rpc = IdentityRpc::new(intake, context.idempotency.clone())
         .with_event_log(events)
         .with_shutdown(context.shutdown.clone());
     let server = IdentityServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)
         .with_grpc(server)
+        .with_grpc(resolution.into_server())
+        .with_grpc(erasure.into_server())
         .with_definitions(store)
         .on_shutdown(async move || {
             // Both end by themselves once the process is told to; a panic in one was logged by the runtime.

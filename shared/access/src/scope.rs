@@ -40,8 +40,10 @@ scopes! {
     EventsRead = "events:read";
     /// Reads customers: profiles, segments, journeys, activations, consent.
     CustomersRead = "customers:read";
-    /// Joins customers.
+    /// Joins customers, and takes them apart.
     CustomersWrite = "customers:write";
+    /// Erases customers, and stops their processing.
+    CustomersErase = "customers:erase";
     /// Gives and withdraws consent.
     ConsentWrite = "consent:write";
     /// Reads definitions, and checks expressions and templates.

@@ -102,6 +102,10 @@ const CLASSES: &[(&str, Class)] = &[
         PersonalRead,
     ),
     (
+        "happypath.gateway.v1.ExportService/ExportCustomer",
+        PersonalRead,
+    ),
+    (
         "happypath.gateway.v1.IntakeService/DiscardDeadLetters",
         Order,
     ),
@@ -117,6 +121,17 @@ const CLASSES: &[(&str, Class)] = &[
         "happypath.gateway.v1.IntakeService/ReplayDeadLetters",
         Order,
     ),
+    ("happypath.identity.v1.ErasureService/Erase", Change),
+    (
+        "happypath.identity.v1.ErasureService/GetErasure",
+        PersonalRead,
+    ),
+    (
+        "happypath.identity.v1.ErasureService/ListErasures",
+        PersonalRead,
+    ),
+    ("happypath.identity.v1.ErasureService/Suppress", Change),
+    ("happypath.identity.v1.ErasureService/Unsuppress", Change),
     ("happypath.identity.v1.IdentityService/AdvanceClock", Order),
     (
         "happypath.identity.v1.IdentityService/GetCustomer",
@@ -134,6 +149,29 @@ const CLASSES: &[(&str, Class)] = &[
     ),
     (
         "happypath.identity.v1.IdentityService/MergeCustomers",
+        Change,
+    ),
+    (
+        "happypath.identity.v1.ResolutionService/ExplainIdentity",
+        PersonalRead,
+    ),
+    ("happypath.identity.v1.ResolutionService/Identify", Event),
+    ("happypath.identity.v1.ResolutionService/Link", Change),
+    (
+        "happypath.identity.v1.ResolutionService/ListHistory",
+        PersonalRead,
+    ),
+    (
+        "happypath.identity.v1.ResolutionService/Resolve",
+        PersonalRead,
+    ),
+    (
+        "happypath.identity.v1.ResolutionService/ResolveStream",
+        Other,
+    ),
+    ("happypath.identity.v1.ResolutionService/Simulate", Other),
+    (
+        "happypath.identity.v1.ResolutionService/UnmergeCustomers",
         Change,
     ),
     (

@@ -6,7 +6,8 @@ use kernel::{CounterKey, Owner, StreamName, Timestamp};
 use messages::stream::v1::Home;
 
 use crate::{
-    BoundedCounters, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step, WaitKey,
+    BoundedCounters, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Split, Step,
+    WaitKey,
 };
 
 /// A service's decisions.
@@ -109,6 +110,43 @@ pub trait Core: Send + Sync + 'static {
         moved: Moved<'_>,
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison>;
+
+    /// Takes out of the state what fragments that leave taught, off the counters, and returns the
+    /// head of the state of whoever comes out of it. `None` where nothing was learned under them.
+    ///
+    /// The parts that are stored under those ordinals move as they are stored; the head lists them
+    /// under the ordinals that they have there, and this state lists them no longer. What both
+    /// taught, and cannot be told apart, stays here.
+    fn split_off(
+        definitions: &Self::Definitions,
+        state: &mut Self::State,
+        split: Split<'_>,
+        step: &mut Step<'_>,
+    ) -> Option<Bytes> {
+        let _ = (definitions, state, split, step);
+        None
+    }
+
+    /// Takes the state that [`split_off`](Self::split_off) returned, at the customer who comes out
+    /// of it, of whom nothing else is known yet.
+    ///
+    /// # Errors
+    /// [`Poison`] where the bytes are not a state of this service.
+    fn take_back(
+        definitions: &Self::Definitions,
+        state: &mut Self::State,
+        head: &Bytes,
+        step: &mut Step<'_>,
+    ) -> Result<Outcome, Poison> {
+        let _ = (definitions, state, head, step);
+        Err(Poison::new("a state of this service cannot be taken apart"))
+    }
+
+    /// Takes a customer who is erased off the counters, and tells that they are gone. The engine
+    /// removes the state, and all of its parts.
+    fn erase(definitions: &Self::Definitions, state: &mut Self::State, step: &mut Step<'_>) {
+        let _ = Self::take_leave(definitions, state, step);
+    }
 
     /// Returns whether a group of counters is of something that is not defined.
     ///

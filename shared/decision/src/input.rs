@@ -63,6 +63,27 @@ impl Moved<'_> {
     }
 }
 
+/// What leaves a customer again, to whom it was joined: which fragments.
+#[derive(Debug, Clone, Copy)]
+pub struct Split<'a> {
+    /// The customer who comes out of it.
+    pub to: CustomerId,
+    /// Each ordinal that leaves, with its ordinal there: 0 for the own one of who comes out. They
+    /// ascend by the first.
+    pub ordinals: &'a [(u16, u16)],
+    /// When the merge that is undone took effect at the earliest; absent where that is not known.
+    pub merge_time: Option<Timestamp>,
+}
+
+impl Split<'_> {
+    /// Returns the ordinal there of what has one here; absent for what stays.
+    #[must_use]
+    pub fn ordinal_of(&self, own: u16) -> Option<u16> {
+        let place = self.ordinals.binary_search_by_key(&own, |(here, _)| *here);
+        place.ok().map(|place| self.ordinals[place].1)
+    }
+}
+
 /// The surroundings of one step: whose it is, when it is taken, and where its effects go.
 #[derive(Debug)]
 pub struct Step<'a> {
@@ -74,6 +95,9 @@ pub struct Step<'a> {
     pub time: Timestamp,
     /// The instant of the step. The same input at the same instant gives the same answer.
     pub now: Timestamp,
+    /// The ordinal of the fragment that the cause happened to: what the step learns is learned under
+    /// it. 0 for the customer's own, and where the cause names none.
+    pub ordinal: u16,
     /// The W3C trace context of the cause; empty for none. Every effect without one inherits it.
     pub trace_parent: &'a str,
     /// Waits of the customer that could not be processed and are not to be tried now: the step

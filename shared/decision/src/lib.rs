@@ -21,7 +21,7 @@ pub use self::core::{Core, StateOf};
 pub use self::counters::{BoundedCounters, gone_groups};
 pub use self::definition::{Mistake, Mistakes, Names, Source};
 pub use self::effects::{Effects, Forward};
-pub use self::input::{Input, Moved, Step};
+pub use self::input::{Input, Moved, Split, Step};
 pub use self::outcome::{Outcome, Poison};
 pub use self::outside::{fold_in_once, step_once, step_without, take_leave_once};
 pub use self::part::{

@@ -89,6 +89,7 @@ fn plain_step<'a>(
         time,
         now,
         trace_parent: "",
+        ordinal: 0,
         set_aside: &[],
         effects,
     }

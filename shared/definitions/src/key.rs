@@ -48,6 +48,7 @@ pub(crate) fn name_of(definition: &Definition) -> Option<(DefinitionKind, &str)>
         Kind::Policy(it) => (DefinitionKind::Policy, &it.name),
         Kind::Source(it) => (DefinitionKind::Source, &it.name),
         Kind::Subscription(it) => (DefinitionKind::Subscription, &it.name),
+        Kind::IdentityPolicy(it) => (DefinitionKind::IdentityPolicy, &it.name),
     };
     Some((kind, name))
 }
@@ -66,5 +67,6 @@ pub const fn kind_word(kind: DefinitionKind) -> &'static str {
         DefinitionKind::Policy => "policy",
         DefinitionKind::Source => "source",
         DefinitionKind::Subscription => "subscription",
+        DefinitionKind::IdentityPolicy => "identity_policy",
     }
 }

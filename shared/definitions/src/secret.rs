@@ -162,6 +162,7 @@ fn secrets_of(definition: &mut Definition) -> Vec<(&'static str, &mut String)> {
         },
         Kind::Subscription(it) => vec![("", &mut it.secret)],
         Kind::Namespace(_)
+        | Kind::IdentityPolicy(_)
         | Kind::Segment(_)
         | Kind::JourneyMap(_)
         | Kind::HappyPath(_)

@@ -4,7 +4,8 @@ use kernel::Timestamp;
 use proto::convert::timestamp;
 use proto::gateway::v1::change::Kind;
 use proto::gateway::v1::{
-    ActivationChange, Change, MembershipChange, MergeChange, PositionChange, TransitionChange,
+    ActivationChange, Change, ErasureChange, MembershipChange, MergeChange, PositionChange,
+    TransitionChange, UnmergeChange,
 };
 use proto::stream::v1 as stored;
 use proto::stream::v1::ChangeRecord;
@@ -20,6 +21,12 @@ pub(crate) fn change_of(log: u64, row: u64, index: u32, change: &ChangeRecord) -
         Stored::Activation(it) => Kind::Activation(activation(it)),
         Stored::MergedIntoId(id) => Kind::Merge(MergeChange {
             into_customer_id: text_of(id),
+        }),
+        Stored::SplitFromId(id) => Kind::Unmerge(UnmergeChange {
+            from_customer_id: text_of(id),
+        }),
+        Stored::ErasedById(id) => Kind::Erasure(ErasureChange {
+            operation_id: text_of(id),
         }),
     };
     Some(Change {

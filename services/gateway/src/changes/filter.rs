@@ -62,7 +62,7 @@ impl Filter {
             Kind::Activation(it) => {
                 has(&self.journeys, it.journey.as_str()) && has(&self.channels, it.channel.as_str())
             }
-            Kind::MergedIntoId(_) => true,
+            Kind::MergedIntoId(_) | Kind::SplitFromId(_) | Kind::ErasedById(_) => true,
         }
     }
 }
@@ -83,6 +83,8 @@ fn kind_of(kind: &Kind) -> ChangeKind {
         Kind::Position(_) => ChangeKind::Position,
         Kind::Activation(_) => ChangeKind::Activation,
         Kind::MergedIntoId(_) => ChangeKind::Merge,
+        Kind::SplitFromId(_) => ChangeKind::Unmerge,
+        Kind::ErasedById(_) => ChangeKind::Erasure,
     }
 }
 

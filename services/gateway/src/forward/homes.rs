@@ -51,7 +51,7 @@ impl Home {
         let owner = match kind {
             DefinitionKind::Unspecified => return None,
             DefinitionKind::Source | DefinitionKind::Subscription => return Some(Self::Here),
-            DefinitionKind::Namespace => Owner::Identity,
+            DefinitionKind::Namespace | DefinitionKind::IdentityPolicy => Owner::Identity,
             DefinitionKind::Segment => Owner::Segmentation,
             DefinitionKind::JourneyMap | DefinitionKind::HappyPath | DefinitionKind::Journey => {
                 Owner::Journey

@@ -13,7 +13,9 @@ pub(crate) fn kind(definition: &Definition) -> DefinitionKind {
 /// Returns the service that keeps a kind.
 pub(crate) const fn service(kind: DefinitionKind) -> ServiceName {
     match kind {
-        DefinitionKind::Unspecified | DefinitionKind::Namespace => ServiceName::Identity,
+        DefinitionKind::Unspecified
+        | DefinitionKind::Namespace
+        | DefinitionKind::IdentityPolicy => ServiceName::Identity,
         DefinitionKind::Segment => ServiceName::Segmentation,
         DefinitionKind::Channel | DefinitionKind::Template | DefinitionKind::Policy => {
             ServiceName::Activation
@@ -38,6 +40,7 @@ pub(super) const fn rank(kind: DefinitionKind) -> u8 {
         DefinitionKind::Journey => 7,
         DefinitionKind::Source => 8,
         DefinitionKind::Subscription => 9,
+        DefinitionKind::IdentityPolicy => 10,
     }
 }
 
@@ -46,6 +49,7 @@ pub(crate) fn parse_kind(text: &str) -> Result<DefinitionKind, String> {
     let word = text.to_ascii_lowercase().replace('-', "_");
     let singular = match word.as_str() {
         "policies" => "policy",
+        "identity_policies" => "identity_policy",
         "map" | "maps" => "journey_map",
         word => word.strip_suffix('s').unwrap_or(word),
     };
@@ -59,7 +63,7 @@ pub(crate) fn parse_kind(text: &str) -> Result<DefinitionKind, String> {
 }
 
 /// Every kind, in the order of [`rank`].
-pub(crate) const KINDS: [DefinitionKind; 10] = [
+pub(crate) const KINDS: [DefinitionKind; 11] = [
     DefinitionKind::Namespace,
     DefinitionKind::Segment,
     DefinitionKind::Channel,
@@ -70,6 +74,7 @@ pub(crate) const KINDS: [DefinitionKind; 10] = [
     DefinitionKind::Journey,
     DefinitionKind::Source,
     DefinitionKind::Subscription,
+    DefinitionKind::IdentityPolicy,
 ];
 
 #[cfg(test)]

@@ -7,8 +7,11 @@ use proto::definition::v1::definition_service_client::DefinitionServiceClient;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use proto::engine::v1::{ListPartitionsRequest, Partition};
 use proto::gateway::v1::change_service_client::ChangeServiceClient;
+use proto::gateway::v1::export_service_client::ExportServiceClient;
 use proto::gateway::v1::intake_service_client::IntakeServiceClient;
+use proto::identity::v1::erasure_service_client::ErasureServiceClient;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
+use proto::identity::v1::resolution_service_client::ResolutionServiceClient;
 use proto::journey::v1::journey_service_client::JourneyServiceClient;
 use proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
 use rpc::PeerChannel;
@@ -24,6 +27,26 @@ impl Connection {
         Ok(IdentityServiceClient::new(
             self.channel(ServiceName::Identity)?,
         ))
+    }
+
+    /// A client of resolution.
+    pub(crate) fn resolution(&self) -> Result<ResolutionServiceClient<PeerChannel>, Failure> {
+        Ok(ResolutionServiceClient::new(
+            self.channel(ServiceName::Identity)?,
+        ))
+    }
+
+    /// A client of erasures.
+    pub(crate) fn erasures(&self) -> Result<ErasureServiceClient<PeerChannel>, Failure> {
+        Ok(ErasureServiceClient::new(
+            self.channel(ServiceName::Identity)?,
+        ))
+    }
+
+    /// A client of exports.
+    pub(crate) fn exports(&self) -> Result<ExportServiceClient<PeerChannel>, Failure> {
+        let client = ExportServiceClient::new(self.channel(ServiceName::Gateway)?);
+        Ok(client.max_decoding_message_size(kernel::limits::MESSAGE_BYTES))
     }
 
     /// A client of segmentation.

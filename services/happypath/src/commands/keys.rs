@@ -28,7 +28,8 @@ pub(crate) struct Args {
 const AFTER_HELP: &str = "\
 Scopes:
   events:write      sends events              events:read       reads the event log
-  customers:read    reads customers           customers:write   joins customers
+  customers:read    reads customers           customers:write   joins customers, takes them apart
+  customers:erase   erases customers
   consent:write     gives, withdraws consent  reports:read      reads figures
   definitions:read  reads definitions         definitions:write changes definitions
   operations:read   reads how things go       operations:write  moves the clock of stream time

@@ -256,6 +256,7 @@ impl<C: Core> Worker<C> {
             time: cause.time,
             now: cause.now,
             trace_parent: cause.trace_parent,
+            ordinal: 0,
             set_aside: &set_aside,
             effects: &mut batch.effects,
         };

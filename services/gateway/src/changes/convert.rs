@@ -64,6 +64,8 @@ fn reason_of(reason: stored::ChangeReason) -> &'static str {
         stored::ChangeReason::Time => "TIME",
         stored::ChangeReason::Merge => "MERGE",
         stored::ChangeReason::Definition => "DEFINITION",
+        stored::ChangeReason::Unmerge => "UNMERGE",
+        stored::ChangeReason::Erasure => "ERASURE",
     }
 }
 

@@ -14,6 +14,8 @@ const CHANGES: u64 = 1;
 const CUSTOMER: u64 = 1;
 /// The number of the field of a change that has the customer who was joined with.
 const MERGED_INTO: u64 = 7;
+/// The number of the field of a change that has the erasure of the customer.
+const ERASED_BY: u64 = 9;
 /// A change with nothing in it, as an erased one is.
 const BLANK: [u8; 2] = [0x0a, 0];
 
@@ -55,18 +57,17 @@ pub(crate) fn mentions(batch: &[u8], customers: &BTreeSet<[u8; 16]>) -> Result<b
 }
 
 /// Returns whether a change is of one of some customers, or of one who was joined with one of them:
-/// that is the same person.
+/// that is the same person. The word that they are erased is not: it has ids alone, and is for those
+/// who have not heard of it.
 fn is_of(record: &[u8], customers: &BTreeSet<[u8; 16]>) -> Result<bool, String> {
+    let (mut is_named, mut is_word) = (false, false);
     for field in Fields::of(record) {
         let field = field?;
-        if [CUSTOMER, MERGED_INTO].contains(&field.number)
-            && let Some(id) = field.value
-            && customers.contains(id)
-        {
-            return Ok(true);
-        }
+        is_word |= field.number == ERASED_BY;
+        is_named |= [CUSTOMER, MERGED_INTO].contains(&field.number)
+            && field.value.is_some_and(|id| customers.contains(id));
     }
-    Ok(false)
+    Ok(is_named && !is_word)
 }
 
 /// Returns a batch in which the changes of some customers are blank, and how many became so.
@@ -114,6 +115,10 @@ mod tests {
             change(2, None),
             change(3, Some(1)),
             change(2, Some(4)),
+            ChangeRecord {
+                kind: Some(Kind::ErasedById(vec![9; 16].into())),
+                ..change(1, None)
+            },
         ];
         let batch = ChangeBatch {
             changes: changes.clone(),
@@ -124,13 +129,14 @@ mod tests {
         let (left, erased) = without(&batch, &customers).expect("readable");
         assert_eq!(erased, 2);
         assert_eq!(mentions(&left, &customers), Ok(false));
-        let read = decode(left.into(), 4).expect("readable");
+        let read = decode(left.into(), 5).expect("readable");
         let nothing = ChangeRecord::default();
         let expected = [
             nothing.clone(),
             changes[1].clone(),
             nothing,
             changes[3].clone(),
+            changes[4].clone(),
         ];
         assert_eq!(read, expected);
     }

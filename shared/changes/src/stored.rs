@@ -1,8 +1,10 @@
 //! Pending changes as a worker stores them: a place of 16 bytes, then the changes.
 
+use std::collections::BTreeSet;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-use crate::{Pending, Place};
+use crate::{Pending, Place, batch};
 
 /// Bytes of a place.
 const PLACE_BYTES: usize = 16;
@@ -31,6 +33,11 @@ impl Pending {
         };
         let changes = stored.slice(PLACE_BYTES..);
         Some(Self { place, changes })
+    }
+
+    /// Returns whether they say anything of some customers, or nobody can tell.
+    pub fn mentions(&self, customers: &BTreeSet<[u8; 16]>) -> bool {
+        batch::mentions(&self.changes, customers).unwrap_or(true)
     }
 }
 

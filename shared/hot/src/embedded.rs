@@ -16,7 +16,9 @@ mod load;
 mod marks;
 mod memory;
 mod read;
+mod scrub;
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,12 +28,13 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 use self::disk::Disk;
 pub use self::disk::EMBEDDED_SCHEMAS;
 use self::memory::Partition;
+use self::scrub::Scrubs;
 use crate::hints::{Hints, Topics};
 use crate::{
     Append, AppendAnswer, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry,
     Frontier, Head, HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize,
-    Quarantined, Slot, Standing, StateKey, StoreClock, Stored, StreamId, StreamName, Unread,
-    WakeReceiver, check,
+    Quarantined, Scrubbed, Slot, Standing, StateKey, StoreClock, Stored, StreamId, StreamName,
+    Unread, WakeReceiver, check,
 };
 
 /// How an embedded store uses the machine.
@@ -76,6 +79,9 @@ struct Inner {
     partitions: Vec<Mutex<Partition>>,
     hints: Hints,
     clock: StoreClock,
+    scrubs: Scrubs,
+    /// Tells this opening of the folder from all others.
+    mark: u64,
 }
 
 impl EmbeddedStore {
@@ -132,6 +138,8 @@ impl EmbeddedStore {
                 partitions: partitions_in_memory,
                 hints: Hints::default(),
                 clock,
+                scrubs: Scrubs::default(),
+                mark: RandomState::new().hash_one(()),
             })
         })
         .await?;
@@ -311,5 +319,9 @@ impl HotStore for EmbeddedStore {
 
     async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
         Ok(self.inner.hints.subscribe(Topics::Commits))
+    }
+
+    async fn scrub(&self, ticket: Option<&str>) -> Result<Scrubbed, HotError> {
+        self.scrub_files(ticket).await
     }
 }

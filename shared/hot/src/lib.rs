@@ -13,6 +13,7 @@ mod commit;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod embedded;
+mod erasure;
 mod error;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -40,6 +41,7 @@ pub use self::check::append as check_append;
 pub use self::clock::StoreClock;
 pub use self::commit::{CheckedCommit, Commit, Committed, OutboxMessage, StateKey, StateWrite};
 pub use self::embedded::{EMBEDDED_SCHEMAS, EmbeddedOptions, EmbeddedStore};
+pub use self::erasure::{Forgotten, Scrubbed};
 pub use self::error::HotError;
 #[cfg(feature = "contract")]
 pub use self::memory::MemoryStore;

@@ -24,6 +24,7 @@ mod pack;
 mod record;
 mod reply;
 mod restore;
+mod scrub;
 mod server;
 mod source;
 mod timers;
@@ -64,8 +65,8 @@ use crate::hints::Topics;
 use crate::{
     Append, AppendAnswer, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Head,
     HotError, HotStore, OutboxMessage, Outgoing, PageBounds, QuarantineId, QuarantineSize,
-    Quarantined, Slot, Standing, StateKey, Stored, StreamId, StreamName, Unread, WakeReceiver,
-    check, stored,
+    Quarantined, Scrubbed, Slot, Standing, StateKey, Stored, StreamId, StreamName, Unread,
+    WakeReceiver, check, stored,
 };
 
 /// A hot store in Redis.
@@ -375,5 +376,9 @@ impl HotStore for RedisStore {
 
     async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
         self.listen(Topics::Commits).await
+    }
+
+    async fn scrub(&self, ticket: Option<&str>) -> Result<Scrubbed, HotError> {
+        scrub::scrub(&self.lanes[0], ticket).await
     }
 }

@@ -8,8 +8,9 @@ use kernel::{InstallationName, PartitionCount, PartitionId, Timestamp};
 
 use crate::{
     Append, AppendAnswer, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due,
-    Entry, Frontier, Head, HotError, Outgoing, PageBounds, QuarantineId, QuarantineSize,
-    Quarantined, Slot, Standing, StateKey, Stored, StreamId, StreamName, Unread, Wake,
+    Entry, Forgotten, Frontier, Head, HotError, Outgoing, Owner, PageBounds, QuarantineId,
+    QuarantineSize, Quarantined, Scrubbed, Slot, Standing, StateKey, Stored, StreamId, StreamName,
+    Unread, Wake,
 };
 
 /// The calls of every hot store: all that a worker, a reader and a sender ask for. A journal asks
@@ -182,6 +183,33 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Hints about commits that somebody waits for, as [`Self::unread`] says, from now on. Others
     /// may be told of as well.
     async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError>;
+
+    /// Removes from the record of a partition what the commits of its services up to some numbers
+    /// wrote, and the entries that they took, so that nothing is left of states that are gone. What
+    /// counts still is written again first. Call it again until it is done: some of it has to be a
+    /// minute old. A store that keeps no record has nothing to do.
+    ///
+    /// # Errors
+    /// [`HotError::Unavailable`]: repeat it.
+    async fn forget(
+        &self,
+        partition: PartitionId,
+        upto: &[(Owner, u64)],
+    ) -> Result<Forgotten, HotError> {
+        let _ = (partition, upto);
+        Ok(Forgotten::DONE)
+    }
+
+    /// Writes the files of the store again without what was removed before this call, as far as the
+    /// store can be asked for that. Call it first without a ticket, then with that of the last
+    /// answer, until it is done.
+    ///
+    /// # Errors
+    /// [`HotError::Unavailable`]: repeat it.
+    async fn scrub(&self, ticket: Option<&str>) -> Result<Scrubbed, HotError> {
+        let _ = ticket;
+        Ok(Scrubbed::done())
+    }
 }
 
 /// Receives hints; a full one drops new hints and ends with [`Wake::All`].

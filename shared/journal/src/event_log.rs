@@ -6,6 +6,7 @@
 //! later page than younger ones. It does not know of merges: whoever asks names every customer that
 //! the events were accepted for.
 
+mod erase;
 mod repeated;
 
 use futures::future::BoxFuture;
@@ -18,6 +19,7 @@ use messages::stream::v1::{Batch, Event};
 use prost::Message;
 use storage::Database;
 
+pub use self::erase::{ErasePlace, EventsErased};
 pub use crate::events::EventPlace;
 use crate::events::limits::{EVENT_BYTES_PER_PAGE, PARTITIONS_AT_ONCE};
 use crate::events::{Budget, Row, RowKey, Scan, Step, hash_of};

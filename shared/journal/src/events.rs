@@ -10,7 +10,7 @@ mod scan;
 use hot::StreamName;
 
 pub(crate) use self::headers::Row;
-pub(crate) use self::index::{EventIndex, event_of, hash_of};
+pub(crate) use self::index::{EventIndex, event_of, has_any, hash_of};
 pub use self::place::EventPlace;
 pub(crate) use self::place::RowKey;
 pub(crate) use self::scan::{Budget, Scan, Step};

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use hot::{HotError, RestorableStore, Slot};
 use kernel::{Duration, Timestamp};
 
-pub(crate) use self::cut::CutRows;
+pub(crate) use self::cut::{CutRows, cut_behind, needless_upto};
 pub(crate) use self::merge::{Changes, TakeMerged, advance, read_commits, write_states};
 use crate::packed::Snapshot;
 use crate::{DEFAULT_RETENTION, Log, LogError};

@@ -26,7 +26,9 @@ mod repartition;
 mod sql;
 mod store;
 
-pub use self::event_log::{EventLog, EventPage, EventPlace, EventQuery, EventsBy, LoggedEvent};
+pub use self::event_log::{
+    ErasePlace, EventLog, EventPage, EventPlace, EventQuery, EventsBy, EventsErased, LoggedEvent,
+};
 pub use self::fold::{FoldError, FoldOptions, Folded, fold};
 pub use self::log::{
     CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, Placed, SharedLog, SnapshotHead,

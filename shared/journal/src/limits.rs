@@ -77,6 +77,17 @@ pub(crate) const FOLD_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) const FOLD_LEAST_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of commits taken into one snapshot: they are in memory while it is made.
 pub(crate) const FOLD_MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// How old commits are at the least that are cut because they hold what is erased: several times as
+/// long as a statement that began before them may be under way, and as clocks differ.
+pub(crate) const FORGOTTEN_COMMIT_AGE: kernel::Duration = kernel::Duration::from_millis(60_000);
+/// The same for entries.
+pub(crate) const FORGOTTEN_ENTRY_AGE: kernel::Duration = kernel::Duration::from_millis(45_000);
+/// Rows of the event log that are looked at in one call for what is erased, without their events.
+pub(crate) const ERASED_HEADERS: usize = 4_096;
+/// Rows that are looked at by one statement of it.
+pub(crate) const ERASED_HEADERS_PER_READ: usize = 512;
+/// Rows that are read with their events in one call: some tenths of a second.
+pub(crate) const ERASED_ROWS: usize = 256;
 /// How often a slot is asked for events that are older than they are kept: so many times while they
 /// get that old.
 pub(crate) const EVENT_CUTS: u32 = 24;

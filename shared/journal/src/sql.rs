@@ -27,6 +27,7 @@
 mod commits;
 mod cut;
 mod entries;
+mod erase;
 mod limits;
 mod migration;
 mod payload;
@@ -50,6 +51,7 @@ use storage::{Database, StorageError};
 
 use self::commits::{PackedCommit, PostgresCommits, SqliteCommits};
 use self::entries::{PackedEntry, PostgresEntries, SqliteEntries};
+pub(crate) use self::erase::{ErasableHeader, Rewritten, RowPlace};
 pub use self::migration::MIGRATIONS;
 pub(crate) use self::payload::unpack;
 use self::queue::Queue;

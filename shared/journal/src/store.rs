@@ -7,6 +7,7 @@
 
 mod append;
 mod background;
+mod forget;
 mod join;
 mod lane;
 mod recovery;
@@ -19,10 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hot::{
-    Append, AppendAnswer, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Gate,
-    Head, HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
-    SharedRestorableStore, Slot, Standing, StateKey, Stored, StreamId, StreamName, Unread,
-    WakeReceiver, Writer,
+    Append, AppendAnswer, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Forgotten,
+    Frontier, Gate, Head, HotError, HotStore, Outgoing, Owner, PageBounds, QuarantineId,
+    QuarantineSize, Quarantined, Scrubbed, SharedRestorableStore, Slot, Standing, StateKey, Stored,
+    StreamId, StreamName, Unread, WakeReceiver, Writer,
 };
 use kernel::{Duration, InstallationName, PartitionCount, PartitionId, Timestamp};
 use tokio::sync::{Mutex, Semaphore};
@@ -273,6 +274,18 @@ impl HotStore for JournaledStore {
 
     async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
         self.shared.hot.subscribe_commits().await
+    }
+
+    async fn forget(
+        &self,
+        partition: PartitionId,
+        upto: &[(Owner, u64)],
+    ) -> Result<Forgotten, HotError> {
+        self.forget_upto(partition, upto).await
+    }
+
+    async fn scrub(&self, ticket: Option<&str>) -> Result<Scrubbed, HotError> {
+        self.shared.hot.scrub(ticket).await
     }
 }
 

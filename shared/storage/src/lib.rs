@@ -20,6 +20,7 @@ mod recount;
 mod request;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod scrub;
 mod url;
 
 pub use self::database::Database;
@@ -34,4 +35,5 @@ pub use self::memory::MemoryLeases;
 pub use self::migration::{MIGRATIONS, Migration};
 pub use self::recount::{Living, Recount, RecountError};
 pub use self::request::{Begun, RequestKey, Requests, Turn};
+pub use self::scrub::Scrub;
 pub use self::url::{DatabaseUrl, ParseDatabaseUrlError};

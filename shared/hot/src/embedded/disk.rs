@@ -1,7 +1,7 @@
 //! The database on disk: opening it, checking that it is the right one, and durable writes.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -28,7 +28,8 @@ const WORKER_THREADS: usize = 2;
 
 /// The open database.
 pub(super) struct Disk {
-    database: Database,
+    pub(super) folder: PathBuf,
+    pub(super) database: Database,
     pub(super) states: Keyspace,
     pub(super) timers: Keyspace,
     pub(super) logs: Keyspace,
@@ -76,6 +77,7 @@ impl Disk {
                 .map_err(failure)
         };
         let disk = Self {
+            folder: folder.to_path_buf(),
             states: keyspace("states", options.state_buffer_bytes)?,
             timers: keyspace("timers", options.write_buffer_bytes)?,
             logs: keyspace("logs", options.write_buffer_bytes)?,
@@ -164,6 +166,11 @@ impl Disk {
              or choose an empty folder"
                 .to_owned(),
         ))
+    }
+
+    /// All that has data.
+    pub(super) fn keyspaces(&self) -> [&Keyspace; 4] {
+        [&self.states, &self.timers, &self.logs, &self.meta]
     }
 
     /// Starts a batch of changes.

@@ -101,28 +101,40 @@ impl Link {
     pub(super) async fn info(&self, sections: &[&str]) -> RedisResult<Vec<(String, String)>> {
         let mut info = cmd("INFO");
         info.arg(sections);
+        let answers = self.send_everywhere(info).await?.into_iter();
+        answers
+            .map(|(node, answer)| Ok((node, text(answer.extract_error()?)?)))
+            .collect()
+    }
+
+    /// Sends a command to the server, or to every primary of a cluster, and returns the answers, refusals among them; each
+    /// with the address of its node in a cluster.
+    pub(super) async fn send_everywhere(&self, command: Cmd) -> RedisResult<Vec<(String, Value)>> {
         let Current { number, connection } = self.0.connected().await?;
         let result = match connection {
             Connection::Server(mut connection) => {
-                connection.send_packed_command(&info).await.map(|answer| {
-                    let pair = (Value::SimpleString(String::new()), answer);
-                    Value::Map(vec![pair])
-                })
+                connection
+                    .send_packed_command(&command)
+                    .await
+                    .map(|answer| {
+                        let pair = (Value::SimpleString(String::new()), answer);
+                        Value::Map(vec![pair])
+                    })
             }
             Connection::Cluster(mut connection) => {
                 let primaries = (MultipleNodeRoutingInfo::AllMasters, None::<ResponsePolicy>);
                 let everywhere = RoutingInfo::MultiNode(primaries);
-                connection.route_command(info, everywhere).await
+                connection.route_command(command, everywhere).await
             }
         };
         self.0
             .note(number, health(result.as_ref().map(std::slice::from_ref)));
-        let Value::Map(answers) = result?.extract_error()? else {
+        let Value::Map(answers) = result? else {
             return Err(unreadable());
         };
         answers
             .into_iter()
-            .map(|(node, answer)| Ok((text(node)?, text(answer)?)))
+            .map(|(node, answer)| Ok((text(node)?, answer)))
             .collect()
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hot::{Origin, Slot, StreamId, Writer};
-use kernel::Timestamp;
+use hot::{Origin, Slot, StreamId, StreamName, Writer};
+use kernel::{Duration, Timestamp};
 
 use super::FoldOptions;
 use crate::events::is_event_log;
@@ -22,6 +22,63 @@ pub(crate) struct CutRows {
     pub(crate) has_more: bool,
     /// Whether rows stay that are old enough, because the snapshot does not say that their reader has consumed them.
     pub(crate) is_held: bool,
+    /// Whether rows stay for a recovery to find out by whether an entry that waits was taken.
+    pub(crate) looks_back: bool,
+}
+
+/// How far commits of a slot are of no use to anybody.
+#[derive(Debug, Default)]
+pub(crate) struct Needless {
+    /// The last one.
+    pub(crate) seq: u64,
+    /// The streams that the commits put out to.
+    pub(crate) outputs: Vec<StreamName>,
+}
+
+/// Cuts the commits of a slot that its snapshot has, and the entries that it has read, as soon as no
+/// statement that began before them can be under way. Entries go a little sooner: those that a
+/// commit took are older than that, by whatever clock.
+pub(crate) async fn cut_behind(
+    log: &dyn Log,
+    slot: Slot,
+    options: &FoldOptions,
+) -> Result<CutRows, LogError> {
+    let snapshot = read_snapshot(log, slot).await?;
+    let before = |age: Duration| (options.now)() - options.retention.min(age);
+    let commits = before(limits::FORGOTTEN_COMMIT_AGE);
+    let mut cut = CutRows {
+        removed: cut_commits(log, slot, &snapshot, commits).await?,
+        ..CutRows::default()
+    };
+    for name in inputs_of(slot.owner).filter(|name| !is_event_log(*name)) {
+        let partition = slot.partition;
+        let work = Work {
+            stream: StreamId { name, partition },
+            before: before(limits::FORGOTTEN_ENTRY_AGE),
+            row: Row::Entry,
+            batches: usize::MAX,
+        };
+        let of_stream = cut_entries(log, work, &snapshot).await?;
+        cut.removed += of_stream.removed;
+        cut.looks_back |= of_stream.looks_back;
+    }
+    Ok(cut)
+}
+
+/// Returns how far the commits of a slot are in its snapshot and in those of their readers.
+pub(crate) async fn needless_upto(log: &dyn Log, slot: Slot) -> Result<Needless, LogError> {
+    let snapshot = read_snapshot(log, slot).await?;
+    Ok(Needless {
+        seq: needless_commits(log, slot, &snapshot).await?,
+        outputs: snapshot.last_outputs.into_keys().collect(),
+    })
+}
+
+async fn read_snapshot(log: &dyn Log, slot: Slot) -> Result<Snapshot, LogError> {
+    match log.snapshot(slot).await? {
+        Some(head) => Snapshot::unpack(&head),
+        None => Ok(Snapshot::default()),
+    }
 }
 
 /// Cuts the commits of a slot and the entries that it has read. Returns how many rows are gone.
@@ -108,9 +165,13 @@ struct Work {
 
 /// Cuts the entries of a stream that its reader has consumed.
 async fn cut_entries(log: &dyn Log, work: Work, snapshot: &Snapshot) -> Result<CutRows, LogError> {
-    let mut cut = CutRows::default();
     let mut batches = work.batches;
-    for upto in needless_entries(log, work.stream, snapshot).await? {
+    let (needless, looks_back) = needless_entries(log, work.stream, snapshot).await?;
+    let mut cut = CutRows {
+        looks_back,
+        ..CutRows::default()
+    };
+    for upto in needless {
         loop {
             if batches == 0 {
                 cut.has_more = true;
@@ -129,7 +190,8 @@ async fn cut_entries(log: &dyn Log, work: Work, snapshot: &Snapshot) -> Result<C
     Ok(cut)
 }
 
-/// The last entry of each writer that no recovery looks at.
+/// The last entry of each writer that no recovery looks at, and whether it looks at some that were
+/// consumed.
 ///
 /// Where an entry with a source is not consumed, the stream may have refused it because its range was there already, and
 /// what has that range tells so: then those stay that a recovery looks at to find out.
@@ -137,7 +199,7 @@ async fn needless_entries(
     log: &dyn Log,
     stream: StreamId,
     snapshot: &Snapshot,
-) -> Result<Vec<Origin>, LogError> {
+) -> Result<(Vec<Origin>, bool), LogError> {
     let seen = snapshot.marks(stream.name).seen;
     let mut has_sources = false;
     let mut consumed = Vec::new();
@@ -159,7 +221,7 @@ async fn needless_entries(
             upto.seq = upto.seq.saturating_sub(limits::ENTRIES_LOOKED_BACK);
         }
     }
-    Ok(consumed)
+    Ok((consumed, has_sources))
 }
 
 /// The last commit that the snapshot has, and whose outputs the snapshots of their readers have.

@@ -37,7 +37,7 @@ const DROP_CHUNKS: &str = "DELETE FROM journal_chunk \
      WHERE service = $1 AND partition = $2 AND (seq <> $3 OR number >= $4)";
 
 impl Statements {
-    pub(super) async fn snapshot(&self, slot: Slot) -> Result<Option<SnapshotHead>, LogError> {
+    pub(crate) async fn snapshot(&self, slot: Slot) -> Result<Option<SnapshotHead>, LogError> {
         let (service, partition) = slot_columns(slot);
         let rows = self
             .all(SNAPSHOT, [service.into(), partition.into()])

@@ -51,9 +51,9 @@ pub(crate) fn admit(
     match decide(definitions, state, id, action, step)? {
         Err(refusal) => refuse(state, (activation, action.purpose.as_str()), &refusal, step),
         Ok((admitted, rendered)) => {
-            let mut pending = Pending::new(id, admitted, step.now);
+            let mut pending = Pending::new((id, step.ordinal), admitted, step.now);
             if !definitions.policy().is_exempt(&action.purpose) {
-                state.send_times.reserve(step.now);
+                state.send_times.reserve(step.now, step.ordinal);
                 pending.reserved = Some(step.now);
             }
             step.count(&activation, 1);
@@ -225,7 +225,7 @@ pub(crate) fn render(
 fn requested(id: ActivationId, action: &Action, step: &Step<'_>) -> Activation {
     Activation {
         id,
-        ordinal: 0,
+        ordinal: step.ordinal,
         journey: action.journey.as_str().into(),
         step: action.step.as_str().into(),
         channel: action.channel.as_str().into(),

@@ -43,9 +43,9 @@ impl SendTimes {
         in_window.take(cap.limit).count() < cap.limit
     }
 
-    /// Reserves a send now.
-    pub fn reserve(&mut self, now: Timestamp) {
-        self.0.push((now, 0));
+    /// Reserves a send now, to a fragment of the customer.
+    pub fn reserve(&mut self, now: Timestamp, ordinal: u16) {
+        self.0.push((now, ordinal));
         self.settle();
     }
 
@@ -62,6 +62,21 @@ impl SendTimes {
         let moved = theirs.map(|(time, own)| (time, fragment_ordinal(first_ordinal, own)));
         self.0.extend(moved);
         self.settle();
+    }
+
+    /// Takes out the sends to fragments that leave, each under the ordinal that it has there.
+    #[must_use]
+    pub fn split_off(&mut self, ordinal_of: impl Fn(u16) -> Option<u16>) -> Self {
+        let mut gone = Self::default();
+        self.0.retain(|(time, own)| match ordinal_of(*own) {
+            Some(ordinal) => {
+                gone.0.push((*time, ordinal));
+                false
+            }
+            None => true,
+        });
+        gone.settle();
+        gone
     }
 
     /// Reads what is stored.
@@ -132,7 +147,7 @@ mod tests {
             window: Duration::from_millis(10),
         };
         let mut times = SendTimes::default();
-        times.reserve(at(100));
+        times.reserve(at(100), 0);
         assert!(!times.allows(cap, at(109)));
         assert!(times.allows(cap, at(110)));
         times.give_back(at(100), 0);
@@ -154,7 +169,7 @@ mod tests {
                 let expected = reference.iter().filter(|time| **time > now - window).count() < limit;
                 prop_assert_eq!(times.allows(cap, at(now)), expected);
                 if expected {
-                    times.reserve(at(now));
+                    times.reserve(at(now), 0);
                     reference.push(now);
                 }
                 if let Some(back) = returned.filter(|back| *back < reference.len()) {
@@ -171,7 +186,7 @@ mod tests {
         ) {
             let of = |millis: &[i64]| {
                 let mut times = SendTimes::default();
-                millis.iter().for_each(|time| times.reserve(at(*time)));
+                millis.iter().for_each(|time| times.reserve(at(*time), 0));
                 times
             };
             let (mut one, mut other) = (of(&left), of(&right));
@@ -191,7 +206,7 @@ mod tests {
     #[test]
     fn a_send_of_a_fragment_is_given_back_as_such() {
         let mut theirs = SendTimes::default();
-        theirs.reserve(at(100));
+        theirs.reserve(at(100), 0);
         let mut times = theirs.clone();
         assert_eq!(
             times.ordinals(),

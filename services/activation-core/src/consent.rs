@@ -4,6 +4,8 @@
 //! as are kept, a grant for another one is refused, and a withdrawal counts for more than was said:
 //! for its whole purpose where words on that are kept, else for everything that is not listed.
 
+mod fragments;
+
 use decision::fragment_ordinal;
 use kernel::{Reason, Timestamp};
 
@@ -27,6 +29,11 @@ pub struct Consent {
 }
 
 impl Consent {
+    /// Returns whether another word is on the same purpose and channel.
+    fn is_about_same(&self, other: &Self) -> bool {
+        (&self.purpose, &self.channel) == (&other.purpose, &other.channel)
+    }
+
     /// Returns whether another word says the same, whoever said it.
     fn says_the_same_as(&self, other: &Self) -> bool {
         let ordinal = other.ordinal;
@@ -42,6 +49,8 @@ impl Consent {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Consents {
     words: Vec<Consent>,
+    /// Of a merged customer, last words of fragments in whose place another fragment's word counts.
+    superseded: Vec<Consent>,
     /// When something was withdrawn last that is not listed; absent where nothing was.
     rest_withdrawn: Option<Timestamp>,
 }
@@ -62,11 +71,12 @@ impl Consents {
     pub(crate) const fn nothing() -> Self {
         Self {
             words: Vec::new(),
+            superseded: Vec::new(),
             rest_withdrawn: None,
         }
     }
 
-    /// What was said, in the order in which each purpose and channel was first spoken about.
+    /// What was said and counts, in the order in which each purpose and channel was first spoken about.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Consent> {
         self.words.iter()
     }
@@ -85,7 +95,7 @@ impl Consents {
 
     /// Whether nothing was said.
     pub const fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.rest_withdrawn.is_none()
+        self.words.is_empty() && self.superseded.is_empty() && self.rest_withdrawn.is_none()
     }
 
     /// Returns whether a grant for a purpose and channel would be kept.
@@ -101,12 +111,17 @@ impl Consents {
     }
 
     /// Folds in what the same person said under another id, as words of fragments of their own: the
-    /// newest word counts, of two at the same time the stricter.
+    /// newest word counts, of two at the same time the stricter. The other one is kept as the last
+    /// word of its fragment.
     ///
     /// Returns the grants that were refused.
     pub fn fold(&mut self, mut other: Self, first_ordinal: u16) -> Vec<Consent> {
-        for word in &mut other.words {
+        for word in other.words.iter_mut().chain(&mut other.superseded) {
             word.ordinal = fragment_ordinal(first_ordinal, word.ordinal);
+        }
+        if self.is_empty() {
+            *self = other;
+            return Vec::new();
         }
         let mut refused = self.withdraw_unlisted(&other);
         refused.extend(other.withdraw_unlisted(self));
@@ -122,6 +137,9 @@ impl Consents {
                 Taken::Changed | Taken::Unchanged => None,
             }
         }));
+        for word in other.superseded {
+            self.supersede(word);
+        }
         self.rest_withdrawn = self.rest_withdrawn.max(other.rest_withdrawn);
         refused
     }
@@ -143,18 +161,27 @@ impl Consents {
     }
 
     /// Restores what was stored.
-    pub(crate) const fn restored(words: Vec<Consent>, rest_withdrawn: Option<Timestamp>) -> Self {
+    pub(crate) const fn restored(
+        words: Vec<Consent>,
+        superseded: Vec<Consent>,
+        rest_withdrawn: Option<Timestamp>,
+    ) -> Self {
         Self {
             words,
+            superseded,
             rest_withdrawn,
         }
     }
 
     fn put(&mut self, word: Consent, wins: impl Fn(&Consent, &Consent) -> bool) -> Taken {
-        let same = |own: &Consent| own.purpose == word.purpose && own.channel == word.channel;
-        if let Some(place) = self.words.iter().position(same) {
+        let known = self.words.iter().position(|own| own.is_about_same(&word));
+        if let Some(place) = known {
             let known = &mut self.words[place];
-            if !wins(known, &word) || word.says_the_same_as(known) {
+            let counts = wins(known, &word) && !word.says_the_same_as(known);
+            if known.ordinal != word.ordinal {
+                return self.put_of_fragment(place, word, counts);
+            }
+            if !counts {
                 return Taken::Unchanged;
             }
             *known = word;
@@ -164,6 +191,7 @@ impl Consents {
             self.withdraw_more(word);
         } else {
             self.words.push(word);
+            self.fit_superseded();
         }
         Taken::Changed
     }
@@ -188,10 +216,16 @@ impl Consents {
             self.rest_withdrawn = self.rest_withdrawn.max(Some(word.time));
             return;
         };
-        self.words.retain(|own| !same(own));
+        let (gone, words): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.words).into_iter().partition(same);
+        self.words = words;
+        let ordinal = word.ordinal;
+        let of_others = gone.into_iter().filter(|own| own.ordinal != ordinal);
+        self.superseded.extend(of_others);
         word.channel = Box::default();
         word.time = word.time.max(newest);
         self.words.push(word);
+        self.fit_superseded();
     }
 
     /// Withdraws what another id of the same person may have withdrawn when there was no room to
@@ -217,175 +251,4 @@ impl Consents {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn word(purpose: &str, channel: &str, granted: bool, time: i64) -> Consent {
-        Consent {
-            purpose: purpose.into(),
-            channel: channel.into(),
-            granted,
-            time: Timestamp::from_millis(time),
-            source: "test".into(),
-            ordinal: 0,
-        }
-    }
-
-    fn said(words: &[(&str, bool, i64)]) -> Consents {
-        let mut consents = Consents::default();
-        for (channel, granted, time) in words {
-            consents.take(word("marketing", channel, *granted, *time));
-        }
-        consents
-    }
-
-    fn check(words: &[(&str, bool, i64)], mail_allowed: bool) {
-        assert_eq!(
-            said(words).allows("marketing", "mail", true),
-            mail_allowed,
-            "{words:?}"
-        );
-    }
-
-    #[test]
-    fn the_newest_word_that_covers_the_channel_counts() {
-        check(&[], true);
-        check(&[("", false, 1)], false);
-        check(&[("sms", false, 1)], true);
-        check(&[("", false, 1), ("mail", true, 2)], true);
-        check(&[("mail", true, 1), ("", false, 2)], false);
-        check(&[("mail", false, 1), ("", true, 2)], true);
-        check(&[("mail", true, 1), ("", false, 1)], false);
-        check(&[("mail", true, 5), ("mail", false, 4)], true);
-        check(&[("mail", true, 5), ("mail", false, 5)], false);
-    }
-
-    #[test]
-    fn another_purpose_is_another_matter() {
-        let consents = said(&[("", false, 1)]);
-        assert!(consents.allows("service", "mail", true));
-        assert!(!consents.allows("service", "mail", false));
-    }
-
-    #[test]
-    fn a_merge_takes_the_newest_and_at_the_same_time_the_stricter() {
-        let (mut a, b) = (
-            said(&[("mail", true, 5), ("sms", true, 5)]),
-            said(&[("mail", false, 5), ("sms", false, 4), ("push", false, 1)]),
-        );
-        let mut other_way = b.clone();
-        other_way.fold(a.clone(), 1);
-        a.fold(b, 1);
-        for folded in [&a, &other_way] {
-            assert!(!folded.allows("marketing", "mail", true));
-            assert!(folded.allows("marketing", "sms", false));
-            assert!(!folded.allows("marketing", "push", true));
-        }
-    }
-
-    fn full(granted: bool) -> Consents {
-        let mut consents = Consents::default();
-        for place in 0..limits::CONSENTS {
-            let time = i64::try_from(place).expect("a small number");
-            consents.take(word(&format!("p{place}"), "", granted, time));
-        }
-        consents
-    }
-
-    #[test]
-    fn a_grant_beyond_the_bound_is_refused_and_nothing_is_forgotten() {
-        for granted in [false, true] {
-            let mut consents = full(granted);
-            let refused = word("more", "mail", true, 900);
-            assert!(!consents.has_room_for("more", "mail"));
-            assert_eq!(consents.take(refused.clone()), Taken::Refused(refused));
-            assert_eq!(consents, full(granted));
-            // A listed word can still change.
-            assert!(consents.has_room_for("p7", ""));
-            let changed = consents.take(word("p7", "", !granted, 900));
-            assert_eq!(changed, Taken::Changed);
-            assert_eq!(consents.allows("p7", "mail", granted), !granted);
-        }
-    }
-
-    #[test]
-    fn a_withdrawal_beyond_the_bound_counts_and_no_other_word_is_forgotten() {
-        let mut consents = full(true);
-        assert_eq!(
-            consents.take(word("more", "mail", false, 900)),
-            Taken::Changed
-        );
-        assert!(!consents.allows("more", "mail", true));
-        assert_eq!(consents.iter().len(), limits::CONSENTS);
-        for place in 0..limits::CONSENTS {
-            assert!(consents.allows(&format!("p{place}"), "mail", false));
-        }
-        // Of a purpose that is listed, the purpose is withdrawn, until a newer word.
-        assert_eq!(
-            consents.take(word("p7", "mail", false, 901)),
-            Taken::Changed
-        );
-        assert!(!consents.allows("p7", "mail", true) && !consents.allows("p7", "sms", true));
-        consents.take(word("p7", "", true, 902));
-        assert!(consents.allows("p7", "mail", false));
-        assert_eq!(consents.latest(), Some(Timestamp::from_millis(902)));
-    }
-
-    #[test]
-    fn every_withdrawal_of_either_arrives_in_a_merge() {
-        for (own, other) in [(true, true), (false, false), (true, false), (false, true)] {
-            let mut consents = full(own);
-            let mut theirs = Consents::default();
-            for place in 0..limits::CONSENTS - 1 {
-                theirs.take(word(&format!("q{place}"), "mail", other, 5));
-            }
-            theirs.take(word("marketing", "mail", false, 6));
-            let refused = consents.fold(theirs, 1);
-            assert_eq!(consents.iter().len(), limits::CONSENTS);
-            assert!(!consents.allows("marketing", "mail", true));
-            assert!(own || !consents.allows("p3", "mail", true));
-            assert!(other || !consents.allows("q3", "mail", true));
-            assert_eq!(refused.is_empty(), !other);
-        }
-    }
-
-    #[test]
-    fn what_was_withdrawn_without_being_listed_is_withdrawn_of_the_other_too() {
-        let mut theirs = full(true);
-        theirs.take(word("marketing", "", false, 900));
-        let (mut own, mut turned) = (said(&[("mail", true, 5)]), theirs.clone());
-        let refused = turned.fold(own.clone(), 1);
-        assert_eq!(refused.len(), 1, "{refused:?}");
-        // The grant that counts no more is told, and nobody is said to have withdrawn it.
-        let refused = own.fold(theirs, 1);
-        assert!(refused.contains(&word("marketing", "mail", true, 5)));
-        let source = own.iter().next().map(|word| word.source.as_ref());
-        assert_eq!(source, Some("CONSENT_LIMIT"));
-        assert!(!own.allows("marketing", "mail", true));
-        assert!(!turned.allows("marketing", "mail", true));
-    }
-
-    #[test]
-    fn a_word_carries_the_fragment_that_said_it_last() {
-        let mut own = said(&[("mail", true, 5), ("sms", true, 5), ("push", true, 5)]);
-        let theirs = said(&[("mail", false, 6), ("sms", true, 5), ("post", true, 1)]);
-        own.fold(theirs.clone(), 2);
-        let mut twice = Consents::default();
-        twice.fold(own.clone(), 4);
-        for (consents, expected) in [(&own, [2, 0, 0, 2]), (&twice, [6, 4, 4, 6])] {
-            let channels = ["mail", "sms", "push", "post"];
-            let ordinals = channels.map(|channel| {
-                let mut words = consents.iter();
-                let word = words.find(|word| word.channel.as_ref() == channel);
-                word.map(|word| word.ordinal)
-            });
-            assert_eq!(ordinals, expected.map(Some));
-        }
-        // A new word is the customer's own.
-        own.take(word("marketing", "mail", true, 9));
-        assert!(
-            own.iter()
-                .all(|word| word.ordinal != 2 || word.channel.as_ref() == "post")
-        );
-    }
-}
+mod tests;

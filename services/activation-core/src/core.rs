@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use decision::{
-    Core, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step, WaitKey,
+    Core, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Split, Step, WaitKey,
 };
 use kernel::{ActivationId, CounterKey, Owner, RunId, StreamName, Timestamp};
 use messages::stream::v1::{ConsentChange, Record, record::Body};
@@ -12,7 +12,7 @@ use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::receipt::Receipts as _;
 use crate::state::{MissingPart, State, cut};
-use crate::{admission, delivery, limits, merge, wait, wants};
+use crate::{admission, delivery, limits, merge, split, wait, wants};
 
 /// Activation's decisions, as the engine runs them.
 #[derive(Debug, Clone, Copy)]
@@ -76,18 +76,30 @@ impl Core for ActivationCore {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         let other = State::decode(moved.state)?;
-        let folded = merge::fold_in(state, other, moved.ordinal_of(0), step);
-        Ok(match folded {
-            Ok(()) => keep(state),
-            Err(_) => {
-                // Everything meets: so everything is asked for at once.
-                state
-                    .missing()
-                    .into_iter()
-                    .for_each(|it| step.effects.need(it));
-                Outcome::Unchanged
-            }
-        })
+        Ok(fold_in(state, other, moved.ordinal_of(0), step))
+    }
+
+    fn split_off(
+        _: &Definitions,
+        state: &mut State,
+        split: Split<'_>,
+        step: &mut Step<'_>,
+    ) -> Option<Bytes> {
+        split::split_off(state, &split, step)
+    }
+
+    fn take_back(
+        _: &Definitions,
+        state: &mut State,
+        head: &Bytes,
+        step: &mut Step<'_>,
+    ) -> Result<Outcome, Poison> {
+        // Its ordinals are right already.
+        Ok(fold_in(state, State::decode(head)?, 0, step))
+    }
+
+    fn erase(_: &Definitions, state: &mut State, step: &mut Step<'_>) {
+        split::erase(state, step);
     }
 
     fn wants(
@@ -130,6 +142,17 @@ impl Core for ActivationCore {
     }
 }
 
+fn fold_in(state: &mut State, other: State, first: u16, step: &mut Step<'_>) -> Outcome {
+    match merge::fold_in(state, other, first, step) {
+        Ok(()) => keep(state),
+        Err(_) => {
+            // Everything meets: so everything is asked for at once.
+            merge::need_all(state, step);
+            Outcome::Unchanged
+        }
+    }
+}
+
 /// Takes a record. Returns whether the state changed.
 fn take(
     definitions: &Definitions,
@@ -169,7 +192,10 @@ fn take_consent(
     let mut consents = state.consents()?.clone();
     // The clock of the machine that worked here before may have been ahead of this one's.
     let now = consents.latest().max(Some(step.now));
-    let word = consent(change, record, now.unwrap_or(step.now));
+    let word = Consent {
+        ordinal: step.ordinal,
+        ..consent(change, record, now.unwrap_or(step.now))
+    };
     Ok(match consents.take(word) {
         Taken::Changed => {
             state.set_consents(consents);

@@ -1,16 +1,8 @@
 //! Merges: what is known of a customer goes to the survivor, and becomes part of what is known
 //! there, as that of fragments of its own.
 //!
-//! Words of consent, sends and activations keep the ordinal of the fragment that taught them. It
-//! does not bring back everything, were the merge undone:
-//!
-//! 1. Of two words on one purpose and channel only the one that counts is kept, and none that was
-//!    refused for want of room: a customer has one last word, and its history is in the event log.
-//! 2. A withdrawal that counts for more than was said (there was no room to list it) belongs to
-//!    nobody alone. It stays with everybody: of two readings the stricter.
-//! 3. What ended for want of room has ended, and was told.
-//! 4. What is said, sent or asked for after the merge is the survivor's own.
-//! 5. Fragments beyond [`FRAGMENTS`](decision::limits::FRAGMENTS) are one.
+//! Words of consent, sends and activations keep the ordinal of the fragment that taught them, so that
+//! they come apart again: see [`crate::split`].
 
 use bytes::Bytes;
 use decision::{Step, fragment_ordinal};
@@ -19,16 +11,19 @@ use crate::delivery;
 use crate::receipt::Receipts as _;
 use crate::state::{Activation, MissingPart, State};
 
+/// Asks for all parts that are not loaded. Returns whether there are any.
+pub(crate) fn need_all(state: &State, step: &mut Step<'_>) -> bool {
+    let missing = state.missing();
+    let is_missing = !missing.is_empty();
+    missing.into_iter().for_each(|it| step.effects.need(it));
+    is_missing
+}
+
 /// Takes what is pending off the counters. Returns everything that is known; absent where that is
 /// nothing, or where the step asks for parts first. All of it goes in one record: nothing is left in
 /// `state` to move by itself.
 pub(crate) fn take_leave(state: &mut State, step: &mut Step<'_>) -> Option<Bytes> {
-    let missing = state.missing();
-    if !missing.is_empty() {
-        missing.into_iter().for_each(|it| step.effects.need(it));
-        return None;
-    }
-    if state.is_empty() {
+    if need_all(state, step) || state.is_empty() {
         return None;
     }
     for pending in state.pending() {

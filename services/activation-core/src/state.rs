@@ -53,7 +53,11 @@ impl State {
 
     /// Replaces all that the customer said.
     pub(crate) fn set_consents(&mut self, consents: Consents) {
-        self.consents.set(consents);
+        if consents.is_empty() {
+            self.consents.remove();
+        } else {
+            self.consents.set(consents);
+        }
     }
 
     /// When the newest sends were that count towards frequency caps.
@@ -145,6 +149,38 @@ impl State {
         all.sort_by_key(|it| it.update_time);
         self.gone.extend(self.settled.replace(all));
         Ok(())
+    }
+
+    /// Takes out the settled ones of fragments that leave, each under the ordinal that it has there.
+    ///
+    /// # Errors
+    /// [`MissingPart`] where a block is not loaded.
+    pub(crate) fn split_settled(
+        &mut self,
+        ordinal_of: impl Fn(u16) -> Option<u16>,
+    ) -> Result<Vec<Activation>, MissingPart> {
+        let (mut theirs, mut own) = (Vec::new(), Vec::new());
+        for activation in self.settled.all()? {
+            match ordinal_of(activation.ordinal) {
+                Some(ordinal) => theirs.push(Activation {
+                    ordinal,
+                    ..Activation::clone(&activation)
+                }),
+                None => own.push(activation),
+            }
+        }
+        if !theirs.is_empty() {
+            self.gone.extend(self.settled.replace(own));
+        }
+        Ok(theirs)
+    }
+
+    /// Takes out parts of fragments that leave and that only a newer version knows.
+    pub(crate) fn split_others(&mut self, ordinal_of: impl Fn(u16) -> Option<u16>) -> Self {
+        Self {
+            others: self.others.split_off(ordinal_of),
+            ..Self::default()
+        }
     }
 
     /// Takes in parts that only a newer version knows.

@@ -16,6 +16,7 @@ mod progress;
 mod remembered;
 mod runs;
 mod segments;
+mod trails;
 mod traits;
 
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub use remembered::EarlyEvents;
 pub(crate) use remembered::stored_bytes as remembered_bytes;
 pub use runs::Runs;
 pub use segments::Segments;
+pub use trails::Trails;
+pub(crate) use trails::stored_bytes as trail_bytes;
 pub use traits::Traits;
 
 /// The most bytes of a number, or of the length of a message, with its tag.

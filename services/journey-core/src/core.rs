@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use decision::{
-    Core, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step, WaitKey,
+    Core, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Split, Step, WaitKey,
 };
 use kernel::{CounterKey, Owner, StreamName, Timestamp};
 use messages::stream::v1::record::Body;
@@ -80,6 +80,34 @@ impl Core for JourneyCore {
         let mut pass = Pass::new(definitions, state, step);
         pass.fold_in(&other, &moved);
         Ok(pass.finish())
+    }
+
+    fn split_off(
+        definitions: &Definitions,
+        state: &mut State,
+        split: Split<'_>,
+        step: &mut Step<'_>,
+    ) -> Option<Bytes> {
+        if !state.is_known() {
+            return None;
+        }
+        Pass::new(definitions, state, step).split_off(&split)
+    }
+
+    fn take_back(
+        definitions: &Definitions,
+        state: &mut State,
+        head: &Bytes,
+        step: &mut Step<'_>,
+    ) -> Result<Outcome, Poison> {
+        let other = codec::decode(head)?;
+        let mut pass = Pass::new(definitions, state, step);
+        pass.take_back(&other);
+        Ok(pass.finish())
+    }
+
+    fn erase(definitions: &Definitions, state: &mut State, step: &mut Step<'_>) {
+        Pass::new(definitions, state, step).erase();
     }
 
     fn wants(

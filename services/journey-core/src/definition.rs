@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use expr::{Condition, Conditions};
 use kernel::Duration;
-use messages::journey::v1::{Reentry, RunOutcome};
+use messages::journey::v1::{OnMergeConflict, Reentry, RunOutcome};
 
 pub(crate) use catalog::ReadersOf;
 pub use outline::StepOutline;
@@ -122,6 +122,8 @@ pub(crate) struct Journey {
     pub(crate) steps: Vec<Step>,
     pub(crate) goals: Vec<Subscription>,
     pub(crate) exits: Vec<Subscription>,
+    /// What happens to two runs of one key where two customers are found to be one.
+    pub(crate) on_merge_conflict: OnMergeConflict,
     /// The properties that its steps read of the event that started the run.
     pub(crate) trigger_reads: BTreeSet<Box<str>>,
 }

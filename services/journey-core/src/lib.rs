@@ -8,6 +8,7 @@ mod codec;
 mod core;
 pub mod counter;
 mod definition;
+mod inseparable;
 pub mod limits;
 mod measure;
 mod pass;
@@ -18,3 +19,4 @@ mod wants;
 
 pub use self::core::JourneyCore;
 pub use definition::{Definitions, StepOutline};
+pub use inseparable::{Inseparable, inseparable};

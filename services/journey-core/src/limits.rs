@@ -11,9 +11,9 @@ use kernel::{Duration, Room};
 
 use crate::state::Pages;
 
-/// Bytes of one state: a sixth less than the hot store takes, so that a moved state fits into one
+/// Bytes of one state: an eighth less than the hot store takes, so that a moved state fits into one
 /// commit beside what it causes, and so that parts can grow by what later versions add.
-pub const STATE_BYTES: usize = 424 * 1024;
+pub const STATE_BYTES: usize = 448 * 1024;
 
 /// The traits: what segmentation keeps. Facts tell only what changes, so a trait for which there
 /// was no room here would be missing for good.
@@ -56,7 +56,8 @@ pub const ENDINGS_PER_JOURNEY: usize = 1_000;
 /// longest names. The oldest make room, and are given anew by the customer's id.
 pub const ASSIGNMENT_BYTES: usize = 6 * 1024;
 /// Bytes of one stored assignment beside its names.
-pub(crate) const ASSIGNMENT_FRAME_BYTES: usize = STORED_FRAME + 3 * 2 + 9 + STORED_TIME + STORED_ID;
+pub(crate) const ASSIGNMENT_FRAME_BYTES: usize =
+    STORED_FRAME + 3 * 2 + 9 + STORED_TIME + STORED_ID + STORED_ORDINAL;
 /// History kept for display: a page of it.
 pub const HISTORY: usize = 50;
 /// The same in pages: a new entry rewrites three kilobytes at the most, half of one as a rule.
@@ -85,12 +86,19 @@ pub const REMEMBERED_PER_MILESTONE: usize = 8;
 /// What has no room is not remembered.
 pub const REMEMBERED_BYTES: usize = 4 * 1024;
 
+/// Bytes of the trails of a merged customer: some sixty fragments on a happy path or two, as people
+/// write them. The largest are lost where there are more: of those fragments only what counts for
+/// the joined customer is told apart again.
+pub const TRAIL_BYTES: usize = 24 * 1024;
+/// Sections of the trails: an event writes those of its fragment, and of every eighth beside it.
+pub const TRAIL_SECTIONS: u16 = 8;
+
 /// Sections of what is kept by the name of a definition: positions, progress, ends of runs, arms.
 /// Where each has all that it may, a section has two to four kilobytes.
 pub const SECTIONS_BY_NAME: u16 = 16;
 /// Bytes of the sections that stand in the head of a state together. The largest go apart where
 /// there are more.
-pub const INLINE_BYTES: usize = HEAD_BYTES - 2_592;
+pub const INLINE_BYTES: usize = HEAD_BYTES - 2_784;
 /// Bytes of fields that only a newer version knows, for a merge to take over.
 pub const UNKNOWN_BYTES: usize = 1_024;
 
@@ -127,15 +135,24 @@ const ENDED_RUN_BYTES: usize = STORED_FRAME
     + STORED_ORDINAL
     + 2;
 /// Bytes of one stored entry of the history.
-const HISTORY_BYTES: usize =
-    STORED_FRAME + STORED_ID + 2 * STORED_NAME + STORED_TIME + STORED_REASON + (DETAIL_BYTES + 3);
+const HISTORY_BYTES: usize = STORED_FRAME
+    + STORED_ID
+    + 2 * STORED_NAME
+    + STORED_TIME
+    + STORED_REASON
+    + (DETAIL_BYTES + 3)
+    + STORED_ORDINAL;
 /// Bytes of one stored position.
 const POSITION_BYTES: usize = STORED_FRAME + 2 * STORED_NAME + STORED_TIME + STORED_ORDINAL;
 /// Bytes of one page beside its entries.
 const PAGE_BYTES: usize = STORED_FRAME + STORED_COUNT;
 /// Parts of one state that may be kept apart.
-const PARTS: usize =
-    3 + 4 * SECTIONS_BY_NAME as usize + RUNS_ACTIVE + ENDED_PAGES.most() + HISTORY_PAGES.most();
+const PARTS: usize = 3
+    + 4 * SECTIONS_BY_NAME as usize
+    + TRAIL_SECTIONS as usize
+    + RUNS_ACTIVE
+    + ENDED_PAGES.most()
+    + HISTORY_PAGES.most();
 /// Bytes of a part in the list that the head has of them.
 const LISTED_BYTES: usize = 2 + 2 + STORED_ORDINAL + 9 + 4 + 2;
 
@@ -150,6 +167,7 @@ const _: () = assert!(
         + RUNS_ENDED * ENDED_RUN_BYTES
         + ENDING_BYTES
         + ASSIGNMENT_BYTES
+        + TRAIL_BYTES
         + HISTORY * HISTORY_BYTES
         + (ENDED_PAGES.most() + HISTORY_PAGES.most()) * PAGE_BYTES
         + STORED_TIME

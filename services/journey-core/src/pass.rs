@@ -10,6 +10,7 @@
 
 mod assignment;
 mod change;
+mod conflict;
 mod entry;
 mod happening;
 mod history;
@@ -19,6 +20,8 @@ mod position;
 mod progress;
 mod remember;
 mod run;
+mod split;
+mod trail;
 mod trigger;
 mod walk;
 
@@ -49,6 +52,8 @@ pub(crate) struct Pass<'a> {
     now: Timestamp,
     /// The time of the cause: of the record, or now where time alone is the cause.
     since: Timestamp,
+    /// The fragment that the cause happened to; 0 is the customer's own.
+    ordinal: u16,
     trace_parent: String,
     /// Bytes of values that actions of this pass may still carry.
     action_bytes: usize,
@@ -82,6 +87,7 @@ impl<'a> Pass<'a> {
             set_aside: step.set_aside,
             now: step.now,
             since,
+            ordinal: step.ordinal,
             trace_parent: step.trace_parent.to_owned(),
             action_bytes: limits::ACTION_BYTES_PER_PASS,
         }
@@ -105,6 +111,7 @@ impl<'a> Pass<'a> {
         self.answer_runs(&happening);
         let readers = happening.readers(self.definitions);
         self.enter(&readers, &happening);
+        self.follow(&readers, &happening);
         self.move_positions(&readers, &happening);
         self.measure_paths(&readers, &happening);
         self.measure_deadlines();

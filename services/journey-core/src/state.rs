@@ -13,6 +13,7 @@ mod position;
 mod progress;
 mod remembered;
 mod run;
+mod trail;
 
 use std::sync::Arc;
 
@@ -25,13 +26,13 @@ use crate::limits;
 
 pub use crate::codec::{
     Assignments, EarlyEvents, EndedRuns, EndingSections, HappyPaths, History, Positions, Runs,
-    Segments, Traits,
+    Segments, Trails, Traits,
 };
 pub use assignment::Assignment;
 pub use customer::Customer;
 pub(crate) use customer::after_deadline;
 pub(crate) use endings::NEW_END_BYTES;
-pub use endings::{Ended, EndingList, Endings, JourneyEndings};
+pub use endings::{End, Ended, EndingList, Endings, JourneyEndings};
 pub use history::HistoryEntry;
 pub use page::{Paged, Pages};
 pub use part_kind::PartKind;
@@ -39,6 +40,8 @@ pub use position::Position;
 pub use progress::{Deviation, Measure, Passage, Progress};
 pub use remembered::{EarlyEvent, Remembered};
 pub use run::{EndedRun, Run};
+pub use trail::Trail;
+pub(crate) use trail::TrailList;
 
 /// A shared name.
 pub type Name = Arc<str>;
@@ -59,6 +62,7 @@ pub struct State {
     pub(crate) history: Group<History>,
     pub(crate) assignments: Group<Assignments>,
     pub(crate) remembered: Section<EarlyEvents>,
+    pub(crate) trails: Group<Trails>,
     /// Parts of kinds that a newer version wrote.
     pub(crate) others: UnknownParts,
     /// Fields that a newer version wrote, as they are stored.
@@ -84,6 +88,7 @@ impl State {
             history: self.history.lend(),
             assignments: self.assignments.lend(),
             remembered: self.remembered.lend(),
+            trails: self.trails.lend(),
             run_count: self.run_count,
         }
     }
@@ -102,6 +107,7 @@ impl State {
         self.history.take_back(customer.history);
         self.assignments.take_back(customer.assignments);
         self.remembered.take_back(customer.remembered);
+        self.trails.take_back(customer.trails);
         self.keep_head_small();
     }
 
@@ -161,6 +167,7 @@ impl State {
         let own = own.chain(self.endings.not_loaded());
         let own = own.chain(self.history.not_loaded());
         let own = own.chain(self.assignments.not_loaded());
+        let own = own.chain(self.trails.not_loaded());
         let remembered = self.remembered.is_not_loaded();
         let own = own.chain(remembered.then(|| PartKind::Remembered.key()));
         own.chain(self.others.not_loaded()).next().is_none()
@@ -191,6 +198,7 @@ impl State {
         all.extend(self.endings.iter().map(any));
         all.extend(self.history.iter().map(any));
         all.extend(self.assignments.iter().map(any));
+        all.extend(self.trails.iter().map(any));
         all
     }
 
@@ -210,6 +218,7 @@ impl State {
         all.extend(self.endings.iter_mut().map(any));
         all.extend(self.history.iter_mut().map(any));
         all.extend(self.assignments.iter_mut().map(any));
+        all.extend(self.trails.iter_mut().map(any));
         all
     }
 
@@ -257,6 +266,7 @@ impl State {
         self.endings.drain(writes);
         self.history.drain(writes);
         self.assignments.drain(writes);
+        self.trails.drain(writes);
         self.remembered.drain(PartKind::Remembered.key(), writes);
         self.others.drain(writes);
     }
@@ -273,6 +283,7 @@ impl State {
             || self.history.keys_apart().next().is_some()
             || self.assignments.keys_apart().next().is_some()
             || self.remembered.stored_bytes().is_some()
+            || self.trails.keys_apart().next().is_some()
             || self.others.keys_apart().next().is_some()
     }
 
@@ -292,6 +303,7 @@ impl State {
         keys.extend(self.endings.keys_apart());
         keys.extend(self.history.keys_apart());
         keys.extend(self.assignments.keys_apart());
+        keys.extend(self.trails.keys_apart());
         keys.extend(self.others.keys_apart());
         keys
     }
@@ -308,6 +320,7 @@ impl State {
         self.endings.measure(&mut load);
         self.history.measure(&mut load);
         self.assignments.measure(&mut load);
+        self.trails.measure(&mut load);
         self.remembered.measure(&mut load);
         self.others.measure(&mut load);
         load

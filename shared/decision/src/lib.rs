@@ -23,7 +23,10 @@ pub use self::definition::{Mistake, Mistakes, Names, Source};
 pub use self::effects::{Effects, Forward};
 pub use self::input::{Input, Moved, Split, Step};
 pub use self::outcome::{Outcome, Poison};
-pub use self::outside::{fold_in_once, step_once, step_without, take_leave_once};
+pub use self::outside::{
+    erase_once, fold_in_once, split_off_once, step_once, step_without, take_back_once,
+    take_leave_once,
+};
 pub use self::part::{
     AnySection, Group, Grouped, Lent, LentGroup, NotLoaded, Part, PartKey, PartLoad, PartWrites,
     Piece, Section, UnknownParts, fragment_ordinal, is_apart, make_room, read_ordinal,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use kernel::{CustomerId, Timestamp};
 
-use crate::{Core, Effects, Input, Moved, Outcome, Poison, Step, WaitKey};
+use crate::{Core, Effects, Input, Moved, Outcome, Poison, Split, Step, WaitKey};
 
 /// Takes one step of one customer.
 ///
@@ -75,6 +75,49 @@ pub fn fold_in_once<C: Core>(
     let key = Bytes::copy_from_slice(customer.as_bytes());
     let mut step = plain_step((customer, &key), (time, now), effects);
     C::fold_in(definitions, state, moved, &mut step)
+}
+
+/// Takes out of a customer what fragments that leave taught. `time` and `now` are those of
+/// [`Step`].
+pub fn split_off_once<C: Core>(
+    definitions: &C::Definitions,
+    state: &mut C::State,
+    (customer, split): (CustomerId, Split<'_>),
+    (time, now): (Timestamp, Timestamp),
+    effects: &mut Effects,
+) -> Option<Bytes> {
+    let key = Bytes::copy_from_slice(customer.as_bytes());
+    let mut step = plain_step((customer, &key), (time, now), effects);
+    C::split_off(definitions, state, split, &mut step)
+}
+
+/// Gives a customer back what [`split_off_once`] took out. `time` and `now` are those of [`Step`].
+///
+/// # Errors
+/// As [`Core::take_back`].
+pub fn take_back_once<C: Core>(
+    definitions: &C::Definitions,
+    state: &mut C::State,
+    (customer, head): (CustomerId, &Bytes),
+    (time, now): (Timestamp, Timestamp),
+    effects: &mut Effects,
+) -> Result<Outcome, Poison> {
+    let key = Bytes::copy_from_slice(customer.as_bytes());
+    let mut step = plain_step((customer, &key), (time, now), effects);
+    C::take_back(definitions, state, head, &mut step)
+}
+
+/// Erases a customer. `time` and `now` are those of [`Step`].
+pub fn erase_once<C: Core>(
+    definitions: &C::Definitions,
+    state: &mut C::State,
+    customer: CustomerId,
+    (time, now): (Timestamp, Timestamp),
+    effects: &mut Effects,
+) {
+    let key = Bytes::copy_from_slice(customer.as_bytes());
+    let mut step = plain_step((customer, &key), (time, now), effects);
+    C::erase(definitions, state, &mut step);
 }
 
 /// A step whose cause is in no trace.

@@ -92,6 +92,12 @@ reasons! {
     MergedInto = "MERGED_INTO";
     /// Another customer was joined into this one, and brought it.
     Merged = "MERGED";
+    /// It was another customer's, who came apart from this one again, and went with them.
+    SplitOff = "SPLIT_OFF";
+    /// A merge was undone, and it is with its customer again.
+    Unmerged = "UNMERGED";
+    /// The customer was erased.
+    Erased = "ERASED";
     /// The step that the run was at is no longer defined.
     StepRemoved = "STEP_REMOVED";
     /// The journey was deleted.

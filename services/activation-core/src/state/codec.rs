@@ -95,9 +95,9 @@ impl State {
 pub(super) fn consents_bytes(consents: &Consents) -> usize {
     /// All but the texts: times, tags and lengths.
     const FRAME: usize = 26;
-    let words = consents
-        .iter()
-        .map(|word| FRAME + word.purpose.len() + word.channel.len() + word.source.len());
+    let words = consents.iter().chain(consents.superseded());
+    let words =
+        words.map(|word| FRAME + word.purpose.len() + word.channel.len() + word.source.len());
     words.sum::<usize>() + FRAME
 }
 
@@ -135,33 +135,43 @@ pub(super) fn decode_block(bytes: &[u8]) -> Result<Vec<Arc<Activation>>, Poison>
 }
 
 fn read_consents(consents: stored::Consents) -> Result<Consents, Poison> {
-    let words = consents.words.into_iter().map(|word| {
-        Ok(Consent {
-            purpose: word.purpose.into(),
-            channel: word.channel.into(),
-            granted: word.granted,
-            time: Timestamp::from_millis(word.time_ms),
-            source: word.source.into(),
-            ordinal: read_ordinal(word.ordinal)?,
-        })
-    });
+    let read = |words: Vec<stored::Consent>| {
+        let words = words.into_iter().map(read_word);
+        words.collect::<Result<_, _>>()
+    };
     Ok(Consents::restored(
-        words.collect::<Result<_, _>>()?,
+        read(consents.words)?,
+        read(consents.superseded)?,
         consents.rest_withdrawn_time_ms.map(Timestamp::from_millis),
     ))
 }
 
-fn write_consents(consents: &Consents) -> stored::Consents {
-    let words = consents.iter().map(|word| stored::Consent {
+fn read_word(word: stored::Consent) -> Result<Consent, Poison> {
+    Ok(Consent {
+        purpose: word.purpose.into(),
+        channel: word.channel.into(),
+        granted: word.granted,
+        time: Timestamp::from_millis(word.time_ms),
+        source: word.source.into(),
+        ordinal: read_ordinal(word.ordinal)?,
+    })
+}
+
+fn write_word(word: &Consent) -> stored::Consent {
+    stored::Consent {
         purpose: word.purpose.to_string(),
         channel: word.channel.to_string(),
         granted: word.granted,
         time_ms: word.time.as_millis(),
         source: word.source.to_string(),
         ordinal: word.ordinal.into(),
-    });
+    }
+}
+
+fn write_consents(consents: &Consents) -> stored::Consents {
     stored::Consents {
-        words: words.collect(),
+        words: consents.iter().map(write_word).collect(),
+        superseded: consents.superseded().map(write_word).collect(),
         rest_withdrawn_time_ms: consents.rest_withdrawn().map(Timestamp::as_millis),
     }
 }

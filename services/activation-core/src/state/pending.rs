@@ -120,11 +120,15 @@ pub(crate) fn is_expired(action: &Action, now: Timestamp) -> bool {
 }
 
 impl Pending {
-    /// An activation that is asked for now and was not attempted yet.
-    pub(crate) fn new(id: ActivationId, admitted: Admitted, now: Timestamp) -> Self {
+    /// An activation of a fragment that is asked for now and was not attempted yet.
+    pub(crate) fn new(
+        (id, ordinal): (ActivationId, u16),
+        admitted: Admitted,
+        now: Timestamp,
+    ) -> Self {
         let mut own = Self {
             id,
-            ordinal: 0,
+            ordinal,
             reason: Reason::SentToChannel,
             detail: Box::default(),
             attempts: 0,

@@ -1,7 +1,7 @@
 //! The assignments to arms as they are stored: in several sections, by journey.
 
 use bytes::Bytes;
-use decision::{Grouped, PartKey, Piece, Poison};
+use decision::{Grouped, PartKey, Piece, Poison, read_ordinal};
 use kernel::{CustomerId, Timestamp};
 use messages::journey::state_v1 as stored;
 
@@ -49,6 +49,7 @@ fn write(own: &Assignment) -> stored::AssignmentEntry {
         arm: own.arm.as_ref().to_owned(),
         time_ms: own.time.as_millis(),
         given_to_id: given_to.map_or_else(Bytes::new, |id| Bytes::copy_from_slice(id.as_bytes())),
+        ordinal: own.ordinal.into(),
     }
 }
 
@@ -64,5 +65,6 @@ fn read(entry: stored::AssignmentEntry) -> Result<Assignment, Poison> {
         arm: entry.arm.into(),
         time: Timestamp::from_millis(entry.time_ms),
         given_to,
+        ordinal: read_ordinal(entry.ordinal)?,
     })
 }

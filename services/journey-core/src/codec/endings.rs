@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Grouped, PartKey, Piece, Poison};
+use decision::{Grouped, PartKey, Piece, Poison, read_ordinal};
 use kernel::Timestamp;
 use messages::journey::state_v1 as stored;
 
 use super::{read_message, write_message};
-use crate::state::{JourneyEndings, PartKind};
+use crate::state::{End, JourneyEndings, PartKind};
 
 /// The sections of the ends of runs.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Piece for EndingSections {
 
     fn decode(bytes: &Bytes) -> Result<Self::Value, Poison> {
         let journeys = read_message(bytes)?.journey_endings.into_iter();
-        Ok(journeys.map(|entry| Arc::new(read(entry))).collect())
+        journeys.map(|entry| Ok(Arc::new(read(entry)?))).collect()
     }
 }
 
@@ -43,7 +43,7 @@ impl Grouped for EndingSections {
 }
 
 fn write(own: &JourneyEndings) -> stored::JourneyEndings {
-    let times = own.ends.iter().map(|(_, time)| time.as_millis());
+    let times = own.ends.iter().map(|end| end.time.as_millis());
     let deltas = times.scan(0_i64, |last, time| {
         let delta = time.wrapping_sub(*last);
         *last = time;
@@ -52,20 +52,33 @@ fn write(own: &JourneyEndings) -> stored::JourneyEndings {
     stored::JourneyEndings {
         journey: own.journey.as_ref().to_owned(),
         closed_time_ms: own.closed.map(Timestamp::as_millis),
-        key_hashes: own.ends.iter().map(|(key, _)| *key).collect(),
+        key_hashes: own.ends.iter().map(|end| end.key).collect(),
         end_time_deltas_ms: deltas.collect(),
+        ordinals: match own.has_ordinals() {
+            true => own.ends.iter().map(|end| end.ordinal.into()).collect(),
+            false => Vec::new(),
+        },
     }
 }
 
-fn read(entry: stored::JourneyEndings) -> JourneyEndings {
+fn read(entry: stored::JourneyEndings) -> Result<JourneyEndings, Poison> {
+    let ordinals = entry.ordinals.into_iter().chain(std::iter::repeat(0));
     let times = entry.end_time_deltas_ms.into_iter();
     let times = times.scan(0_i64, |last, delta| {
         *last = last.wrapping_add(delta);
         Some(Timestamp::from_millis(*last))
     });
-    JourneyEndings {
+    let ends = entry.key_hashes.into_iter().zip(times).zip(ordinals);
+    let ends = ends.map(|((key, time), ordinal)| {
+        Ok(End {
+            key,
+            time,
+            ordinal: read_ordinal(ordinal)?,
+        })
+    });
+    Ok(JourneyEndings {
         journey: entry.journey.into(),
         closed: entry.closed_time_ms.map(Timestamp::from_millis),
-        ends: entry.key_hashes.into_iter().zip(times).collect(),
-    }
+        ends: ends.collect::<Result<_, Poison>>()?,
+    })
 }

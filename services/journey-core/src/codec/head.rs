@@ -26,7 +26,8 @@ mod number {
     pub(super) const ENDED_RUNS: u32 = 14;
     pub(super) const ASSIGNMENTS: u32 = 15;
     pub(super) const REMEMBERED: u32 = 16;
-    pub(super) const ALL: [u32; 12] = [
+    pub(super) const TRAILS: u32 = 17;
+    pub(super) const ALL: [u32; 13] = [
         TRAITS,
         SEGMENTS,
         POSITIONS,
@@ -39,6 +40,7 @@ mod number {
         ENDED_RUNS,
         ASSIGNMENTS,
         REMEMBERED,
+        TRAILS,
     ];
 }
 
@@ -136,6 +138,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
         history: group(&fields, number::HISTORY)?,
         assignments: group(&fields, number::ASSIGNMENTS)?,
         remembered: section(&fields, number::REMEMBERED)?,
+        trails: group(&fields, number::TRAILS)?,
         others: UnknownParts::default(),
         unknown_fields: fields.join(fields.places(|own| !number::ALL.contains(&own))),
     };
@@ -193,6 +196,7 @@ fn list(state: &mut State, part: stored::PartEntry) -> Result<(), Poison> {
         Some(PartKind::History) => restore(&mut state.history, key, part)?,
         Some(PartKind::Assignments) => restore(&mut state.assignments, key, part)?,
         Some(PartKind::Remembered) => state.remembered = listed(part)?,
+        Some(PartKind::Trails) => restore(&mut state.trails, key, part)?,
     }
     Ok(())
 }

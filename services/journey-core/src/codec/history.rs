@@ -1,7 +1,7 @@
 //! The history as it is stored: in pages.
 
 use bytes::Bytes;
-use decision::{Grouped, PartKey, Piece, Poison};
+use decision::{Grouped, PartKey, Piece, Poison, read_ordinal};
 use kernel::{Reason, RunId, Timestamp};
 use messages::journey::state_v1 as stored;
 
@@ -58,7 +58,7 @@ fn most_bytes(entry: &HistoryEntry) -> usize {
     let run = entry.run.map_or(0, |run| run.as_bytes().len());
     let texts = [&entry.subject, &entry.step, &entry.detail];
     let texts = texts.map(|text| text_bytes(text)).iter().sum::<usize>();
-    FIELD_BYTES * 3 + run + text_bytes(entry.reason.code()) + texts
+    FIELD_BYTES * 4 + run + text_bytes(entry.reason.code()) + texts
 }
 
 fn write(entry: &HistoryEntry) -> stored::HistoryRecord {
@@ -69,6 +69,7 @@ fn write(entry: &HistoryEntry) -> stored::HistoryRecord {
         step: entry.step.as_ref().to_owned(),
         reason: entry.reason.code().to_owned(),
         detail: entry.detail.as_ref().to_owned(),
+        ordinal: entry.ordinal.into(),
     }
 }
 
@@ -81,5 +82,6 @@ fn read(entry: stored::HistoryRecord) -> Option<HistoryEntry> {
         step: entry.step.into(),
         reason: Reason::from_code(&entry.reason)?,
         detail: entry.detail.into(),
+        ordinal: read_ordinal(entry.ordinal).ok()?,
     })
 }

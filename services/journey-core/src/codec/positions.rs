@@ -46,7 +46,7 @@ impl Grouped for Positions {
     }
 }
 
-fn write(position: &Position) -> stored::PositionEntry {
+pub(super) fn write(position: &Position) -> stored::PositionEntry {
     stored::PositionEntry {
         map: position.map.as_ref().to_owned(),
         stage: position.stage.as_ref().to_owned(),
@@ -55,7 +55,7 @@ fn write(position: &Position) -> stored::PositionEntry {
     }
 }
 
-fn read(entry: stored::PositionEntry) -> Result<Position, Poison> {
+pub(super) fn read(entry: stored::PositionEntry) -> Result<Position, Poison> {
     Ok(Position {
         map: entry.map.into(),
         stage: entry.stage.into(),

@@ -59,7 +59,7 @@ fn most_bytes(progress: &Progress) -> usize {
     FIELD_BYTES * 5 + text_bytes(&progress.path) + lists
 }
 
-fn write(progress: &Progress) -> stored::ProgressEntry {
+pub(super) fn write(progress: &Progress) -> stored::ProgressEntry {
     let measure = &progress.measure;
     let counted = measure.counted.iter();
     stored::ProgressEntry {
@@ -75,7 +75,7 @@ fn write(progress: &Progress) -> stored::ProgressEntry {
     }
 }
 
-fn read(entry: stored::ProgressEntry) -> Result<Progress, Poison> {
+pub(super) fn read(entry: stored::ProgressEntry) -> Result<Progress, Poison> {
     let passages = |entries: Vec<stored::MilestoneEntry>| {
         let entries = entries.into_iter().map(read_passage);
         entries.collect::<Result<_, _>>()

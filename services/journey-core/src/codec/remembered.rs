@@ -42,7 +42,7 @@ pub(crate) fn stored_bytes(own: &Remembered) -> usize {
     FIELD_BYTES + write(own).encoded_len()
 }
 
-fn write(own: &Remembered) -> stored::RememberedEntry {
+pub(super) fn write(own: &Remembered) -> stored::RememberedEntry {
     let events = own.events.iter().map(|event| stored::RememberedEvent {
         milestones: event.milestones.iter().map(ToString::to_string).collect(),
         time_ms: event.time.as_millis(),
@@ -54,7 +54,7 @@ fn write(own: &Remembered) -> stored::RememberedEntry {
     }
 }
 
-fn read(entry: stored::RememberedEntry) -> Result<Remembered, Poison> {
+pub(super) fn read(entry: stored::RememberedEntry) -> Result<Remembered, Poison> {
     let events = entry.events.into_iter().map(|event| {
         Ok(EarlyEvent {
             milestones: event.milestones.into_iter().map(Into::into).collect(),

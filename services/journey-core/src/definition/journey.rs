@@ -3,7 +3,7 @@
 mod step;
 
 use kernel::read_path;
-use messages::journey::v1::{self as api, Reentry};
+use messages::journey::v1::{self as api, OnMergeConflict, Reentry};
 
 use super::names::Known;
 use super::reads::trigger_reads;
@@ -49,6 +49,7 @@ pub(crate) fn compile(
         known,
         mistakes,
     );
+    let on_merge_conflict = on_merge_conflict(journey.on_merge_conflict, mistakes);
     // The shape is judged only where every step is known, lest one mistake be told many times.
     let steps = steps.into_iter().collect::<Option<Vec<_>>>()?;
     graph::check(&steps, mistakes);
@@ -61,7 +62,24 @@ pub(crate) fn compile(
         steps,
         goals,
         exits,
+        on_merge_conflict,
     })
+}
+
+/// Reads what happens to two runs of one key at a merge: the older customer's goes on where nothing
+/// is said.
+fn on_merge_conflict(stored: i32, mistakes: &mut Mistakes) -> OnMergeConflict {
+    match OnMergeConflict::try_from(stored) {
+        Ok(OnMergeConflict::Unspecified) => OnMergeConflict::KeepOlder,
+        Ok(known) => known,
+        Err(_) => {
+            mistakes.add(
+                "on_merge_conflict",
+                "say what happens to two runs of one key when customers are joined: ON_MERGE_CONFLICT_KEEP_OLDER, ON_MERGE_CONFLICT_KEEP_NEWER, ON_MERGE_CONFLICT_KEEP_BOTH or ON_MERGE_CONFLICT_RESTART",
+            );
+            OnMergeConflict::KeepOlder
+        }
+    }
 }
 
 fn entry(

@@ -23,6 +23,7 @@ impl Pass<'_> {
             arm: Arc::from(""),
             time: self.now,
             given_to: None,
+            ordinal: run.ordinal,
         };
         let given = self.state.assignments.iter();
         let given = given.filter(|own| own.is_of_split_of(&new));
@@ -89,9 +90,7 @@ impl Pass<'_> {
                 self.count_conflict(other);
             }
         }
-        for other in others {
-            self.fold_assignment(other);
-        }
+        self.add_assignments(others);
     }
 
     fn count_conflict(&mut self, of: &Assignment) {
@@ -106,16 +105,9 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes over an assignment. One that differs from what this customer was given is kept beside
-    /// it.
-    fn fold_assignment(&mut self, other: Assignment) {
-        let kept = &mut *self.state.assignments;
-        let mut of_split = kept.iter_mut().filter(|own| own.is_of_split_of(&other));
-        if let Some(own) = of_split.find(|own| own.arm == other.arm) {
-            own.given_to = own.given_to.min(other.given_to);
-            return;
-        }
-        kept.push(other);
+    /// Takes over assignments as they are, beside what this customer was given.
+    pub(super) fn add_assignments(&mut self, others: Vec<Assignment>) {
+        self.state.assignments.extend(others);
         self.fit_assignments();
     }
 }

@@ -27,11 +27,12 @@ impl Pass<'_> {
         self.tell(Kind::Transition(moved), self.since);
     }
 
-    /// Tells that a run left with the customer, who is joined into another.
-    pub(super) fn tell_departure(&mut self, run: &Run) {
+    /// Tells that a run left with the customer, who is joined into another, or with one who comes
+    /// apart from this one.
+    pub(super) fn tell_departure(&mut self, run: &Run, reason: Reason) {
         let moved = RunMoved {
             from_step: run.step.as_ref().to_owned(),
-            ..moved(run, Reason::MergedInto, "")
+            ..moved(run, reason, "")
         };
         self.tell(Kind::Transition(moved), self.since);
     }

@@ -81,7 +81,7 @@ impl Pass<'_> {
                 Err(Reason::ReentryLimit)
             }
             Reentry::Replace => {
-                if let Some(place) = self.state.run_place(&journey.name, key) {
+                while let Some(place) = self.state.run_place(&journey.name, key) {
                     let old = self.state.runs.remove(place);
                     self.end(old, Reason::Replaced, RunOutcome::Neutral, Name::from(""));
                 }
@@ -104,6 +104,7 @@ impl Pass<'_> {
         kept + limits::RUNS_ACTIVE * NEW_END_BYTES <= limits::ENDING_BYTES
     }
 
+    /// Starts a run for a fact.
     fn start(
         &mut self,
         journey: &Arc<Journey>,
@@ -139,7 +140,7 @@ impl Pass<'_> {
             holdout: false,
             arm: Name::from(""),
             trace_parent: Box::default(),
-            ordinal: 0,
+            ordinal: self.ordinal,
         };
         self.fit_trigger(&mut run, journey);
         if let Some(run) = self.begin(run, journey, subject) {

@@ -27,12 +27,15 @@ impl Pass<'_> {
             step: Arc::clone(step),
             reason,
             detail,
+            ordinal: self.ordinal,
         });
     }
 
     /// Adds a transition of a run.
     pub(super) fn note_run(&mut self, run: &Run, reason: Reason, detail: Name) {
+        let ordinal = std::mem::replace(&mut self.ordinal, run.ordinal);
         self.note(&run.journey, Some(run.id), &run.step, reason, detail);
+        self.ordinal = ordinal;
     }
 
     /// Adds a refusal in the place of the last one like it, so that a frequent event does not push

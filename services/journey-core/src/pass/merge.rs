@@ -8,16 +8,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use decision::Moved;
 use kernel::{Properties, Reason};
-use messages::journey::v1::RunOutcome;
 
 use crate::codec;
-use crate::counter::{PathCount, RunCount, StageCount};
+use crate::counter::{PathCount, StageCount};
 use crate::limits;
 use crate::state::{
-    Customer, EndingList as _, Measure, Name, Passage, Position, Progress, Run, State,
+    Customer, EndingList as _, Measure, Passage, Position, Progress, State, TrailList as _,
 };
 
 use super::Pass;
+use super::trail::unmeasured;
 
 impl Pass<'_> {
     /// Takes the customer off the counters, and tells that runs and positions left. Returns the state
@@ -30,7 +30,7 @@ impl Pass<'_> {
         self.drop_undefined();
         for run in self.state.runs.clone() {
             self.count_presence(&run, -1);
-            self.tell_departure(&run);
+            self.tell_departure(&run, Reason::MergedInto);
         }
         for position in self.state.positions.clone() {
             self.count_stage(&position.map, StageCount::In(&position.stage), -1);
@@ -49,10 +49,8 @@ impl Pass<'_> {
     /// Folds in the state of a customer who was joined into this one. What it learned has the
     /// ordinals of its fragments from now on.
     ///
-    /// An unmerge could not take apart again: the position in a map that gave way to the other's,
-    /// the run of one key that ended, the third passage of a milestone, and whatever had no room,
-    /// since a customer has one of each; the ends of runs and the history, which belong to both.
-    /// Traits and memberships are told anew by segmentation.
+    /// All of it can be taken apart again, but for the run of one key that ended, and whatever had
+    /// no room: see [`crate::inseparable`]. Traits and memberships are told anew by segmentation.
     pub(crate) fn fold_in(&mut self, other: &State, moved: &Moved<'_>) {
         self.drop_undefined();
         self.changed = true;
@@ -66,12 +64,13 @@ impl Pass<'_> {
         self.state.run_count += other.run_count;
         limits::ENDED_PAGES.unite(&mut self.state.ended, &other.ended, |run| run.end_time);
         limits::HISTORY_PAGES.unite(&mut self.state.history, &other.history, |own| own.time);
+        self.fold_trails(&other);
+        self.fold_assignments(std::mem::take(&mut *other.assignments));
         for run in std::mem::take(&mut *other.runs) {
             self.fold_run(run);
         }
-        self.fold_assignments(std::mem::take(&mut *other.assignments));
         for position in std::mem::take(&mut *other.positions) {
-            self.fold_position(position);
+            self.fold_position(position, Reason::Merged);
         }
         for progress in std::mem::take(&mut *other.progress) {
             self.fold_progress(Arc::unwrap_or_clone(progress));
@@ -82,9 +81,36 @@ impl Pass<'_> {
         self.catch_up();
     }
 
+    /// Begins, or goes on, to keep apart what each fragment did in maps and on happy paths. Two
+    /// whose fragments have no place of their own any more become one.
+    fn fold_trails(&mut self, other: &Customer) {
+        let is_placeless = |own: &Customer| {
+            own.positions.is_empty() && own.progress.is_empty() && own.remembered.is_empty()
+        };
+        if self.state.trails.is_empty()
+            && other.trails.is_empty()
+            && is_placeless(&self.state)
+            && is_placeless(other)
+        {
+            return;
+        }
+        if self.state.trails.is_empty() {
+            let own = self.own_trails();
+            self.put_trails(own);
+        }
+        for trail in self.trails_of(other) {
+            let known = self.state.trails.of_fragment(trail.ordinal);
+            let trail = match known.is_empty() && !known.is_lost {
+                true => trail,
+                false => unmeasured(self.join_trails(&[known, trail])),
+            };
+            self.put_trails([trail]);
+        }
+    }
+
     /// A segment that either was in is nothing new to the customer. Segmentation judges the joined
     /// customer next, and tells the whole: see [`Pass::take_profile`].
-    fn fold_segments(&mut self, other: &Customer) {
+    pub(super) fn fold_segments(&mut self, other: &Customer) {
         for segment in other.segments.iter() {
             if let Err(place) = self.state.segment_place(segment) {
                 self.state.segments.insert(place, segment.clone());
@@ -95,7 +121,7 @@ impl Pass<'_> {
 
     /// A trait of the survivor stands, until segmentation tells the whole; one that it lacks is
     /// taken over.
-    fn fold_traits(&mut self, other: &Customer) {
+    pub(super) fn fold_traits(&mut self, other: &Customer) {
         let mut traits = Properties::clone(&self.state.traits);
         for (name, value) in other.traits.iter() {
             if traits.value(name).is_none() {
@@ -105,38 +131,14 @@ impl Pass<'_> {
         *self.state.traits = self.fitting_traits(traits);
     }
 
-    /// The survivor's own run of a journey and key continues; without one, the other's does. Of
-    /// more runs than one may have, those that started first go on, as if they had been one
-    /// customer's from the beginning.
-    fn fold_run(&mut self, run: Run) {
-        self.count_presence(&run, 1);
-        self.tell_arrival(&run, "", Reason::Merged, "");
-        let id = run.id;
-        if self.state.run_place(&run.journey, &run.key).is_some() {
-            self.end(run, Reason::MergedInto, RunOutcome::Neutral, Name::from(""));
-        } else {
-            self.state.runs.push(run);
-            self.state.runs.sort_by_key(|run| run.start_time);
-        }
-        while self.state.runs.len() > limits::RUNS_ACTIVE {
-            let Some(run) = self.state.runs.pop() else {
-                return;
-            };
-            self.end(run, Reason::RunLimit, RunOutcome::Neutral, Name::from(""));
-        }
-        if let Some(place) = self.state.runs.iter().position(|run| run.id == id) {
-            self.fit_trigger_at(place);
-        }
-    }
-
     /// The newer position stands.
-    fn fold_position(&mut self, position: Position) {
+    pub(super) fn fold_position(&mut self, position: Position, reason: Reason) {
         let map = Arc::clone(&position.map);
         self.count_stage(&map, StageCount::In(&position.stage), 1);
         self.count_stage(&map, StageCount::Present(&position.stage), 1);
         let left = match self.position_place(&map) {
             None if self.state.positions.len() < limits::POSITIONS => {
-                self.tell_position(&position, "", Reason::Merged);
+                self.tell_position(&position, "", reason);
                 self.state.positions.push(position);
                 return;
             }
@@ -148,7 +150,7 @@ impl Pass<'_> {
                 if position.enter_time > self.state.positions[place].enter_time {
                     let left = self.state.positions[place].clone();
                     if left.stage != position.stage {
-                        self.tell_position(&position, &left.stage, Reason::Merged);
+                        self.tell_position(&position, &left.stage, reason);
                     }
                     self.state.positions[place] = position;
                     left
@@ -163,7 +165,7 @@ impl Pass<'_> {
 
     /// Everything that happened to either happened to the customer; the path began when the first
     /// of them began it.
-    fn fold_progress(&mut self, mut other: Progress) {
+    pub(super) fn fold_progress(&mut self, mut other: Progress) {
         let path = self.definitions.paths.get(&other.path);
         if path.is_none_or(|path| path.version < other.version) {
             self.effects.lack_definition();
@@ -194,13 +196,6 @@ impl Pass<'_> {
             self.state.progress.len() - 1
         };
         self.recall(place, path);
-    }
-
-    fn count_presence(&mut self, run: &Run, change: i64) {
-        self.count_run(run, RunCount::Entered, change);
-        self.count_run(run, RunCount::Active, change);
-        self.count_run(run, RunCount::In(&run.step), change);
-        self.count_run(run, RunCount::Present(&run.step), change);
     }
 }
 

@@ -69,7 +69,7 @@ impl Pass<'_> {
             map: Arc::clone(&map.name),
             stage: Arc::clone(&stage.name),
             enter_time: self.since,
-            ordinal: 0,
+            ordinal: self.ordinal,
         };
         self.tell_position(&position, &from, Reason::StageEntered);
         self.note(&map.name, None, &stage.name, Reason::StageEntered, from);

@@ -89,7 +89,7 @@ impl Pass<'_> {
         Passage {
             milestone: Arc::clone(&path.milestones[milestone].name),
             time: self.since,
-            ordinal: 0,
+            ordinal: self.ordinal,
         }
     }
 
@@ -227,7 +227,7 @@ impl Pass<'_> {
         self.count_measure(&progress.path, &progress.measure, -1);
     }
 
-    fn count_measure(&mut self, path: &str, measure: &Measure, change: i64) {
+    pub(super) fn count_measure(&mut self, path: &str, measure: &Measure, change: i64) {
         if measure.under_way {
             self.count_path(path, PathCount::UnderWay, change);
         }

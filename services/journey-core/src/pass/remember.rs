@@ -28,7 +28,7 @@ impl Pass<'_> {
         let event = EarlyEvent {
             milestones: names.collect(),
             time: self.since,
-            ordinal: 0,
+            ordinal: self.ordinal,
         };
         let known = self.remembered_events(path);
         let mut events = known.to_vec();
@@ -167,7 +167,7 @@ fn add_passage(
 }
 
 /// A passage that gave way: it may be in its turn once others arrive.
-fn early_event(passage: Passage) -> EarlyEvent {
+pub(super) fn early_event(passage: Passage) -> EarlyEvent {
     EarlyEvent {
         milestones: vec![passage.milestone],
         time: passage.time,
@@ -176,7 +176,7 @@ fn early_event(passage: Passage) -> EarlyEvent {
 }
 
 /// Adds an event to those of a path, which stay in the order of time.
-fn add(events: &mut Vec<EarlyEvent>, event: EarlyEvent) {
+pub(super) fn add(events: &mut Vec<EarlyEvent>, event: EarlyEvent) {
     let place = events.partition_point(|own| own.time <= event.time);
     events.insert(place, event);
 }

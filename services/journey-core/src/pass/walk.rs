@@ -13,7 +13,7 @@ use crate::counter::{Counter, RunCount};
 use crate::definition::{Arm, Journey, Send, Step, StepKind, Target, Versions};
 use crate::limits;
 use crate::run_id::key_hash;
-use crate::state::{EndedRun, EndingList as _, Name, Run};
+use crate::state::{End, EndedRun, EndingList as _, Name, Run};
 
 use super::Pass;
 use super::happening::View;
@@ -211,8 +211,12 @@ impl Pass<'_> {
         self.count_run(&run, RunCount::Ended(reason), 1);
         self.tell_end(&run, reason, outcome, &detail);
         self.note_run(&run, reason, detail);
-        let key = key_hash(&run.key);
-        self.state.endings.remember(&run.journey, key, self.now);
+        let end = End {
+            key: key_hash(&run.key),
+            time: self.now,
+            ordinal: run.ordinal,
+        };
+        self.state.endings.remember(&run.journey, end);
         self.shrink_endings();
         let ended = EndedRun {
             id: run.id,

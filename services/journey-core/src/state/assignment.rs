@@ -24,6 +24,8 @@ pub struct Assignment {
     /// The customer that it was given to, who was joined into this one since. `None` for this
     /// customer, who is the oldest.
     pub given_to: Option<CustomerId>,
+    /// The fragment that has it; 0 is the customer's own.
+    pub ordinal: u16,
 }
 
 impl Assignment {

@@ -8,6 +8,7 @@ use kernel::{Duration, Properties, Timestamp};
 
 use super::{
     Assignments, EndedRuns, EndingSections, HappyPaths, History, Name, Positions, Remembered, Runs,
+    Trails,
 };
 
 /// A customer whose sections were lent. One that is not loaded reads as an empty one, and takes
@@ -34,6 +35,8 @@ pub struct Customer {
     pub assignments: LentGroup<Assignments>,
     /// The events that happy paths remember of before their beginning.
     pub remembered: Lent<Vec<Remembered>>,
+    /// Of a merged customer, what each fragment did by itself in maps and on happy paths.
+    pub trails: LentGroup<Trails>,
     /// The number of runs that ever started.
     pub run_count: u64,
 }
@@ -51,6 +54,7 @@ impl Customer {
             || self.history.is_missed()
             || self.assignments.is_missed()
             || self.remembered.is_missed()
+            || self.trails.is_missed()
     }
 
     /// Returns whether the customer is in a segment.
@@ -94,9 +98,8 @@ impl Customer {
 
     /// Gives everything the ordinal that it has at the survivor of a merge: see [`Moved::ordinal_of`].
     ///
-    /// Traits and memberships have none, since segmentation tells the whole of them after each merge;
-    /// nor has the history, which is for display. Ends of runs have none on purpose: whoever was
-    /// one person for a while is not begun with again.
+    /// Traits and memberships have none, since segmentation tells the whole of them after each
+    /// merge, and after its undoing.
     pub(crate) fn renumber(&mut self, moved: &Moved<'_>) {
         for run in self.runs.iter_mut() {
             run.ordinal = moved.ordinal_of(run.ordinal);
@@ -119,6 +122,19 @@ impl Customer {
         }
         for own in self.assignments.iter_mut() {
             own.given_to.get_or_insert(moved.from);
+            own.ordinal = moved.ordinal_of(own.ordinal);
+        }
+        for own in self.history.iter_mut() {
+            own.ordinal = moved.ordinal_of(own.ordinal);
+        }
+        for own in self.endings.iter_mut() {
+            for end in &mut Arc::make_mut(own).ends {
+                end.ordinal = moved.ordinal_of(end.ordinal);
+            }
+        }
+        for trail in self.trails.iter_mut() {
+            let ordinal = moved.ordinal_of(trail.ordinal);
+            *trail = std::mem::take(trail).renumbered(ordinal);
         }
     }
 }

@@ -23,8 +23,19 @@ pub struct JourneyEndings {
     /// When the journey was closed, at the latest: every key counts as ended then. Absent where it
     /// is not closed.
     pub closed: Option<Timestamp>,
-    /// The hash of each key and when its last run ended, oldest first.
-    pub ends: Vec<(u64, Timestamp)>,
+    /// The last end of each key, and of each fragment of a merged customer, oldest first.
+    pub ends: Vec<End>,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// The hash of its key.
+    pub key: u64,
+    /// When it ended.
+    pub time: Timestamp,
+    /// The fragment whose run it was; 0 is the customer's own.
+    pub ordinal: u16,
 }
 
 /// The end of the last run of a journey and key.
@@ -39,10 +50,15 @@ pub enum Ended {
 
 /// Bytes of one stored end: a hash and an instant.
 const END_BYTES: usize = 18;
+/// Bytes of the ordinal of a stored end, where ends of a journey have some.
+const ORDINAL_BYTES: usize = 2;
 /// Bytes of one stored journey beside its name and ends.
 const JOURNEY_BYTES: usize = 25;
+/// Bytes that ordinals add to those.
+const ORDINALS_BYTES: usize = 4;
 /// Bytes of the end of a journey that was not known before.
-pub(crate) const NEW_END_BYTES: usize = limits::NAME_BYTES + JOURNEY_BYTES + END_BYTES;
+pub(crate) const NEW_END_BYTES: usize =
+    limits::NAME_BYTES + JOURNEY_BYTES + END_BYTES + ORDINAL_BYTES + ORDINALS_BYTES;
 
 impl JourneyEndings {
     fn new(journey: Name) -> Self {
@@ -54,27 +70,54 @@ impl JourneyEndings {
     }
 
     fn bytes(&self) -> usize {
-        self.journey.len() + JOURNEY_BYTES + END_BYTES * self.ends.len()
+        let ordinals = match self.has_ordinals() {
+            true => ORDINALS_BYTES + ORDINAL_BYTES * self.ends.len(),
+            false => 0,
+        };
+        self.journey.len() + JOURNEY_BYTES + END_BYTES * self.ends.len() + ordinals
+    }
+
+    /// Returns whether some of its ends are those of fragments.
+    pub(crate) fn has_ordinals(&self) -> bool {
+        self.ends.iter().any(|own| own.ordinal != 0)
     }
 
     fn oldest(&self) -> Option<Timestamp> {
-        self.ends.first().map(|(_, time)| *time).or(self.closed)
+        self.ends.first().map(|own| own.time).or(self.closed)
     }
 
     fn newest(&self) -> Option<Timestamp> {
-        self.closed.max(self.ends.last().map(|(_, time)| *time))
+        self.closed.max(self.ends.last().map(|own| own.time))
     }
 
-    /// Keeps the newer end of a key.
-    fn put(&mut self, key: u64, time: Timestamp) {
-        if let Some(place) = self.ends.iter().position(|(own, _)| *own == key) {
-            if self.ends[place].1 >= time {
+    /// Keeps the newer end of a key of a fragment.
+    fn put(&mut self, end: End) {
+        let mut ends = self.ends.iter();
+        if let Some(place) = ends.position(|own| (own.key, own.ordinal) == (end.key, end.ordinal)) {
+            if self.ends[place].time >= end.time {
                 return;
             }
             self.ends.remove(place);
         }
-        let place = self.ends.partition_point(|(_, own)| *own <= time);
-        self.ends.insert(place, (key, time));
+        let place = self.ends.partition_point(|own| own.time <= end.time);
+        self.ends.insert(place, end);
+    }
+
+    /// Takes out the ends of fragments that leave, each under the ordinal that it has there. Where
+    /// the journey is closed, it is for both.
+    fn take_apart(&mut self, ordinal_of: impl Fn(u16) -> Option<u16>) -> Self {
+        let mut gone = Self {
+            closed: self.closed,
+            ..Self::new(self.journey.clone())
+        };
+        self.ends.retain(|own| match ordinal_of(own.ordinal) {
+            Some(ordinal) => {
+                gone.ends.push(End { ordinal, ..*own });
+                false
+            }
+            None => true,
+        });
+        gone
     }
 
     fn forget_oldest(&mut self) {
@@ -101,9 +144,13 @@ pub trait EndingList {
     /// Returns the end of the last run of a journey and key; absent where none ended.
     fn of(&self, journey: &str, key: u64) -> Option<Ended>;
     /// Remembers the end of a run; [`shrink`](Self::shrink) holds the whole to its bounds.
-    fn remember(&mut self, journey: &Name, key: u64, time: Timestamp);
-    /// Takes over what was remembered of another id of the same person.
+    fn remember(&mut self, journey: &Name, end: End);
+    /// Takes over what was remembered of another id of the same person, as ends of fragments.
     fn take(&mut self, other: &Self);
+    /// Takes out the ends of fragments that leave, each under the ordinal that it has there.
+    ///
+    /// Ends that were given up when a journey was closed are nobody's alone: it is closed for both.
+    fn take_apart(&mut self, ordinal_of: impl Fn(u16) -> Option<u16>) -> Self;
     /// Makes room: the oldest ends of journeys that allow re-entry are forgotten first; where that
     /// is not enough, journeys are closed.
     ///
@@ -129,13 +176,15 @@ impl EndingList for Endings {
         let Some(known) = find(self, journey) else {
             return Some(Ended::Closed(find(self, "")?.closed?));
         };
-        let end = known.ends.iter().find(|(own, _)| *own == key);
-        end.map(|(_, time)| Ended::At(*time))
+        let ends = known.ends.iter().filter(|own| own.key == key);
+        ends.map(|own| own.time)
+            .max()
+            .map(Ended::At)
             .or_else(|| known.closed.map(Ended::Closed))
     }
 
-    fn remember(&mut self, journey: &Name, key: u64, time: Timestamp) {
-        entry(self, journey).put(key, time);
+    fn remember(&mut self, journey: &Name, end: End) {
+        entry(self, journey).put(end);
     }
 
     fn take(&mut self, other: &Self) {
@@ -149,10 +198,20 @@ impl EndingList for Endings {
         for theirs in other {
             let own = entry(self, &theirs.journey);
             own.closed = own.closed.max(theirs.closed);
-            for (key, time) in &theirs.ends {
-                own.put(*key, *time);
+            theirs.ends.iter().for_each(|end| own.put(*end));
+        }
+    }
+
+    fn take_apart(&mut self, ordinal_of: impl Fn(u16) -> Option<u16>) -> Self {
+        let mut gone = Self::default();
+        for own in self.iter_mut() {
+            let is_touched = own.ends.iter().any(|end| ordinal_of(end.ordinal).is_some());
+            if is_touched || own.closed.is_some() {
+                gone.push(Arc::new(Arc::make_mut(own).take_apart(&ordinal_of)));
             }
         }
+        self.retain(|own| !own.is_empty());
+        gone
     }
 
     fn shrink(&mut self, allows_reentry: impl Fn(&str) -> bool) -> Vec<Name> {
@@ -236,6 +295,14 @@ mod tests {
         Timestamp::from_millis(i64::try_from(millis).expect("a small time"))
     }
 
+    fn end(key: u64, millis: u64) -> End {
+        End {
+            key,
+            time: at(millis),
+            ordinal: 0,
+        }
+    }
+
     fn name(number: u64) -> Name {
         format!("journey_{number:050}").into()
     }
@@ -244,9 +311,9 @@ mod tests {
     fn the_oldest_end_of_a_journey_that_allows_reentry_goes_first() {
         let (never, again) = (Name::from("never"), Name::from("again"));
         let mut endings = Endings::default();
-        endings.remember(&never, 7, at(0));
+        endings.remember(&never, end(7, 0));
         for key in 0..5_000 {
-            endings.remember(&again, key, at(key + 1));
+            endings.remember(&again, end(key, key + 1));
             endings.shrink(|journey| journey == "again");
         }
         assert_eq!(endings.of("never", 7), Some(Ended::At(at(0))));
@@ -261,7 +328,7 @@ mod tests {
             let mut endings = Endings::default();
             for number in from..from + 1_000 {
                 for key in 0..keys {
-                    endings.remember(&name(number), key, at(number));
+                    endings.remember(&name(number), end(key, number));
                 }
                 endings.shrink(|_| false);
             }
@@ -282,12 +349,31 @@ mod tests {
     fn a_newer_end_of_a_key_stands_whichever_came_first() {
         let journey = Name::from("j");
         let mut endings = Endings::default();
-        endings.remember(&journey, 1, at(9));
-        endings.remember(&journey, 1, at(5));
-        endings.remember(&journey, 2, at(7));
+        endings.remember(&journey, end(1, 9));
+        endings.remember(&journey, end(1, 5));
+        endings.remember(&journey, end(2, 7));
         assert_eq!(endings.of("j", 1), Some(Ended::At(at(9))));
         assert_eq!(endings.of("j", 2), Some(Ended::At(at(7))));
         assert_eq!(endings.of("j", 3), None);
         assert_eq!(endings.first().map(|own| own.ends.len()), Some(2));
+    }
+
+    #[test]
+    fn ends_of_fragments_stand_beside_each_other_and_come_apart_again() {
+        let journey = Name::from("j");
+        let of = |key, millis, ordinal| End {
+            ordinal,
+            ..end(key, millis)
+        };
+        let mut endings = Endings::default();
+        for end in [of(1, 9, 0), of(1, 5, 1), of(2, 7, 2), of(3, 8, 0)] {
+            endings.remember(&journey, end);
+        }
+        assert_eq!(endings.of("j", 1), Some(Ended::At(at(9))));
+        let gone = endings.take_apart(|ordinal| ordinal.checked_sub(1));
+        assert_eq!(gone[0].ends, [of(1, 5, 0), of(2, 7, 1)]);
+        assert_eq!(endings[0].ends, [of(3, 8, 0), of(1, 9, 0)]);
+        let rest = endings.take_apart(Some);
+        assert_eq!((endings.len(), rest[0].ends.len()), (0, 2));
     }
 }

@@ -19,4 +19,6 @@ pub struct HistoryEntry {
     pub reason: Reason,
     /// Detail for people.
     pub detail: Name,
+    /// The fragment that it happened to; 0 is the customer's own.
+    pub ordinal: u16,
 }

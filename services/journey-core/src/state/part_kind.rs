@@ -29,6 +29,8 @@ pub enum PartKind {
     Assignments = 9,
     /// The events that happy paths remember of before their beginning.
     Remembered = 10,
+    /// What some of the fragments of a merged customer did by themselves.
+    Trails = 11,
 }
 
 impl PartKind {
@@ -45,6 +47,7 @@ impl PartKind {
             8 => Self::History,
             9 => Self::Assignments,
             10 => Self::Remembered,
+            11 => Self::Trails,
             _ => return None,
         })
     }
@@ -85,7 +88,7 @@ mod tests {
         for number in 0..=u8::MAX {
             let kind = PartKind::of(number);
             assert!(kind.is_none_or(|kind| kind as u8 == number));
-            assert_eq!(kind.is_some(), (1..=10).contains(&number));
+            assert_eq!(kind.is_some(), (1..=11).contains(&number));
         }
     }
 

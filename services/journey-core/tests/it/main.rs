@@ -12,6 +12,7 @@ mod parts;
 mod random;
 mod replay;
 mod scenarios;
+mod splits;
 mod stored;
 mod waits;
 mod world;

@@ -27,7 +27,7 @@ pub(crate) struct Replay {
     /// The stage of each customer in each map.
     stages: BTreeMap<(CustomerId, String), String>,
     /// The changes since it was last asked, as `c1 j: a > b REASON`.
-    told: Vec<String>,
+    pub(crate) told: Vec<String>,
 }
 
 /// The place of a run: whose it is, the journey with its version, the step, the visit, and whether
@@ -58,11 +58,13 @@ impl Replay {
             assert_eq!((places.1, moved.visit), ("", 0));
             self.ended.insert(id, moved.clone());
         } else if moved.to_step.is_empty() {
-            assert_eq!(moved.reason, Reason::MergedInto.code());
+            let reasons = [Reason::MergedInto.code(), Reason::SplitOff.code()];
+            assert!(reasons.contains(&moved.reason.as_str()), "{moved:?}");
             assert_eq!(self.leaving.insert(id, visit), None);
         } else {
             let came = self.leaving.remove(&id);
-            assert_eq!(came.is_some(), moved.reason == Reason::Merged.code());
+            let reasons = [Reason::Merged.code(), Reason::Unmerged.code()];
+            assert_eq!(came.is_some(), reasons.contains(&moved.reason.as_str()));
             assert_eq!(moved.visit, came.unwrap_or(visit + 1));
             self.runs.insert((who, id), moved.clone());
         }
@@ -79,8 +81,15 @@ impl Replay {
             self.stages.insert(place, to.to_owned())
         };
         assert_eq!(before.unwrap_or_default(), from, "{moved:?}");
-        let is_gone = moved.reason == Reason::StageRemoved.code();
-        assert!(moved.version > 0 || is_gone || moved.reason == Reason::MergedInto.code());
+        let gone = [Reason::StageRemoved, Reason::MergedInto, Reason::SplitOff];
+        let is_gone = gone.iter().any(|own| moved.reason == own.code());
+        assert!(moved.version > 0 || is_gone || moved.reason == Reason::Erased.code());
+    }
+
+    /// Forgets the ends of runs, whose customer was erased.
+    pub(crate) fn forget_ends(&mut self) {
+        let erased = Reason::Erased.code();
+        self.ended.retain(|_, moved| moved.reason != erased);
     }
 
     fn tell(&mut self, who: CustomerId, (of, reason): (&str, &str), (from, to): (&str, &str)) {

@@ -31,6 +31,10 @@ pub(crate) struct World {
     pub(crate) stored: BTreeMap<CustomerId, Stored>,
     /// How many fragments each customer took in.
     fragments: BTreeMap<CustomerId, u16>,
+    /// The ordinal of each fragment at the customer that it is part of.
+    ordinals: BTreeMap<(CustomerId, CustomerId), u16>,
+    /// Set where a fact says to which fragment it happened; otherwise it is the survivor's own.
+    pub(crate) tells_fragments: bool,
     /// Whom each merged customer was joined into.
     pub(crate) redirects: BTreeMap<CustomerId, CustomerId>,
     pub(crate) counters: BTreeMap<CounterKey, i64>,
@@ -93,6 +97,8 @@ impl World {
             states: BTreeMap::new(),
             stored: BTreeMap::new(),
             fragments: BTreeMap::new(),
+            ordinals: BTreeMap::new(),
+            tells_fragments: false,
             redirects: BTreeMap::new(),
             counters: BTreeMap::new(),
             replay: Replay::default(),
@@ -106,8 +112,8 @@ impl World {
         }
     }
 
-    /// Takes one line, such as `2d c1 purchase value=3 @plan=pro +vip -new`, `3d c2 merged c1`, or
-    /// `9d` alone.
+    /// Takes one line, such as `2d c1 purchase value=3 @plan=pro +vip -new`, `3d c2 merged c1`,
+    /// `5d c2 split c3`, `6d c1 erased`, or `9d` alone.
     ///
     /// `name=value` is a property, `@name=value` a trait, `+name` and `-name` are segments entered
     /// and left. A time before that of an earlier line is an event that comes late.
@@ -127,9 +133,17 @@ impl World {
                 let into = customer(into[1..].parse().expect("a customer"));
                 self.merge(who, into, time);
             }
+            ["split", ref others @ ..] => {
+                let others = others
+                    .iter()
+                    .map(|own| own[1..].parse().expect("a customer"));
+                let others: Vec<CustomerId> = others.map(customer).collect();
+                self.split(who, &others, time);
+            }
+            ["erased"] => self.erase(who, time),
             _ => {
                 let fact = self.fact(&words, time);
-                self.take(self.root(who), time, Body::Fact(fact));
+                self.take_fact(who, time, fact);
             }
         }
     }
@@ -169,20 +183,26 @@ impl World {
         self.step(who, Input::Record(&record));
     }
 
-    fn take(&mut self, who: CustomerId, time: Timestamp, body: Body) {
+    fn take_fact(&mut self, fragment: CustomerId, time: Timestamp, fact: Fact) {
+        let who = self.root(fragment);
         let record = Record {
             customer_id: Bytes::copy_from_slice(who.as_bytes()),
             time_ms: time.as_millis(),
             trace_parent: String::new(),
-            body: Some(body),
+            body: Some(Body::Fact(fact)),
             ..Record::default()
         };
-        self.step(who, Input::Record(&record));
+        let ordinal = match self.tells_fragments {
+            true => self.ordinals.get(&(who, fragment)).copied(),
+            false => None,
+        };
+        let ordinal = ordinal.unwrap_or_default();
+        self.step_of((who, ordinal), Input::Record(&record));
         invariants::check(self);
     }
 
     /// The customer that one is now.
-    fn root(&self, who: CustomerId) -> CustomerId {
+    pub(crate) fn root(&self, who: CustomerId) -> CustomerId {
         self.redirects
             .get(&who)
             .map_or(who, |survivor| self.root(*survivor))

@@ -77,6 +77,25 @@ impl UnknownParts {
         }
     }
 
+    /// Takes out those of fragments that leave, each under the ordinal that it has there. All of
+    /// them are loaded.
+    #[must_use]
+    pub fn split_off(&mut self, ordinal_of: impl Fn(u16) -> Option<u16>) -> Self {
+        let mut gone = Self::default();
+        for (key, part) in &mut self.parts {
+            let Some(ordinal) = ordinal_of(key.ordinal) else {
+                continue;
+            };
+            if let Ok(Some(value)) = part.get() {
+                let value = value.clone();
+                let new = gone.parts.entry(PartKey { ordinal, ..*key });
+                new.or_default().set(value);
+            }
+            part.remove();
+        }
+        gone
+    }
+
     /// The keys of those that are kept apart and not loaded.
     pub fn not_loaded(&self) -> impl Iterator<Item = PartKey> {
         let parts = self.iter().filter(|(_, part)| part.is_not_loaded());

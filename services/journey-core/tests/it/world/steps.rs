@@ -1,6 +1,12 @@
 //! Steps of the core: each is taken on the whole state, and again on what is stored of it.
 
-use decision::{Effects, Input, Moved, Outcome, Poison, fold_in_once, step_once, take_leave_once};
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use decision::{
+    Core as _, Effects, Input, Moved, Outcome, Poison, Split, Step, erase_once, fold_in_once,
+    split_off_once, take_back_once, take_leave_once,
+};
 use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore};
 use kernel::{CustomerId, Timestamp};
@@ -34,6 +40,9 @@ impl World {
         let own = self.fragments.entry(into).or_default();
         let ordinal = *own + 1;
         *own = ordinal + theirs;
+        for (fragment, theirs) in self.let_go(who) {
+            self.ordinals.insert((into, fragment), ordinal + theirs);
+        }
         if let Some(state) = moved {
             let moved = Moved {
                 ordinal,
@@ -46,11 +55,122 @@ impl World {
         invariants::check(self);
     }
 
+    /// Lets a customer come out of the one that they were joined into, with fragments of theirs.
+    pub(super) fn split(&mut self, who: CustomerId, others: &[CustomerId], time: Timestamp) {
+        let from = self.root(who);
+        if from == who {
+            return;
+        }
+        let leaving = [&[who], others].concat();
+        let mut ordinals: Vec<(u16, u16)> = (0..)
+            .zip(&leaving)
+            .map(|(there, fragment)| (self.ordinals[&(from, *fragment)], there))
+            .collect();
+        ordinals.sort_unstable();
+        let split = Split {
+            to: who,
+            ordinals: &ordinals,
+            merge_time: None,
+        };
+        let times = (time, self.now);
+        let returned: RefCell<Vec<Option<Bytes>>> = RefCell::default();
+        self.change(from, None, |definitions, after, effects| {
+            let told = (from, split);
+            let head = split_off_once::<JourneyCore>(definitions, after, told, times, effects);
+            if effects.needs.is_empty() {
+                returned.borrow_mut().push(head);
+            }
+            Ok(match after.is_known() {
+                true => Outcome::Keep {
+                    next_due: after.open().next_due(),
+                },
+                false => Outcome::Unchanged,
+            })
+        });
+        let returned = returned.into_inner();
+        assert_eq!(returned[0], returned[1], "the same from what is stored");
+        for (fragment, own) in self.let_go(from) {
+            let place = leaving.iter().position(|it| *it == fragment);
+            let (root, ordinal) = match place.and_then(|place| u16::try_from(place).ok()) {
+                Some(there) => (who, there),
+                None => (from, own),
+            };
+            self.redirects.remove(&fragment);
+            if fragment != root {
+                self.redirects.insert(fragment, root);
+                self.ordinals.insert((root, fragment), ordinal);
+            }
+        }
+        let others = u16::try_from(others.len()).expect("a few");
+        self.fragments.insert(who, others);
+        if let Some(Some(head)) = returned.first() {
+            self.change(who, None, |definitions, after, effects| {
+                take_back_once::<JourneyCore>(definitions, after, (who, head), times, effects)
+            });
+        }
+        invariants::check(self);
+    }
+
+    /// Erases a customer.
+    pub(super) fn erase(&mut self, who: CustomerId, time: Timestamp) {
+        let who = self.root(who);
+        let mut state = self.states.remove(&who).unwrap_or_default();
+        let stored = self.stored.remove(&who).unwrap_or_default();
+        let times = (time, self.now);
+        let erase = |state: &mut State, effects: &mut Effects| {
+            erase_once::<JourneyCore>(&self.definitions, state, who, times, effects);
+        };
+        let mut effects = Effects::default();
+        erase(&mut state, &mut effects);
+        let ((), _, again) = stored.call(&self.definitions, (None, self.now), erase);
+        assert_eq!(effects.counts, again.counts);
+        assert_eq!(effects.changes, again.changes);
+        assert!(effects.records.is_empty(), "nothing is sent any more");
+        self.count(effects);
+        self.replay.forget_ends();
+        invariants::check(self);
+    }
+
+    /// Takes a customer's fragments out of the list, the own one included.
+    fn let_go(&mut self, who: CustomerId) -> Vec<(CustomerId, u16)> {
+        let all = std::mem::take(&mut self.ordinals);
+        let (theirs, rest): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|((root, _), _)| *root == who);
+        self.ordinals = rest.into_iter().collect();
+        let theirs = theirs
+            .into_iter()
+            .map(|((_, fragment), own)| (fragment, own));
+        theirs.chain([(who, 0)]).collect()
+    }
+
     /// One step of the core.
     pub(super) fn step(&mut self, who: CustomerId, input: Input<'_>) {
+        self.step_of((who, 0), input);
+    }
+
+    /// One step of the core, by something that happened to a fragment.
+    pub(super) fn step_of(&mut self, (who, ordinal): (CustomerId, u16), input: Input<'_>) {
         let now = self.now;
+        let key = Bytes::copy_from_slice(who.as_bytes());
+        let (time, trace_parent) = match input {
+            Input::Record(record) => (
+                Timestamp::from_millis(record.time_ms),
+                record.trace_parent.as_str(),
+            ),
+            Input::Timer { due_time } => (due_time, ""),
+        };
         self.change(who, Some(input), |definitions, after, effects| {
-            step_once::<JourneyCore>(definitions, after, who, input, now, effects)
+            let mut step = Step {
+                customer: who,
+                key: &key,
+                time,
+                now,
+                ordinal,
+                trace_parent,
+                set_aside: &[],
+                effects,
+            };
+            JourneyCore::step(definitions, after, input, &mut step)
         });
     }
 

@@ -5,6 +5,7 @@
 //! Labels are the service, and words from short lists; never partitions, customers, or names that
 //! people choose. The meters are those that the process has when the first of its engines starts.
 
+mod erasures;
 mod words;
 
 use std::sync::LazyLock;
@@ -16,6 +17,9 @@ use opentelemetry::KeyValue;
 use opentelemetry::global;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
+use crate::worker::erase::ErasedCounts;
+
+pub(crate) use self::erasures::erased;
 pub(crate) use self::words::{LeaseChange, WaitEnd};
 
 /// Seconds that a commit, or a call of a store, takes: from the fastest embedded one to what no
@@ -253,6 +257,7 @@ fn service(owner: Owner) -> KeyValue {
 /// Shows every counter of a service from zero on, so that the first that it counts is seen as one
 /// more.
 pub(crate) fn begin(owner: Owner) {
+    erased(owner, ErasedCounts::default());
     let labels = [service(owner)];
     for counter in [
         &OWNERSHIP.opens,

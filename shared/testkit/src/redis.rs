@@ -93,6 +93,11 @@ impl RedisServer {
         self.child.id()
     }
 
+    /// The folder of its files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Its address, such as `redis://127.0.0.1:40123/`, with the user and the password where it
     /// asks for them.
     pub fn url(&self) -> String {

@@ -70,6 +70,8 @@ pub(super) struct ChangeQueue {
     stored: Vec<Option<Stored>>,
     /// The log has everything up to here.
     logged: Place,
+    /// Whether all that the log has is to go at once, and not some with each commit.
+    removes_all: bool,
     is_open: bool,
 }
 
@@ -98,14 +100,14 @@ impl ChangeQueue {
             count: 0,
             stored: Vec::new(),
             logged,
+            removes_all: false,
             is_open: false,
         }
     }
 
     /// Takes over what the store has, and hands it to the sink. Places keep being new ones.
     pub(super) async fn open(&mut self, hot: &dyn HotStore) -> Result<(), HotError> {
-        let keys: Vec<_> = (0..limits::CHANGE_STATES).map(key_of).collect();
-        let loaded = hot.load(self.slot, &keys).await?;
+        let loaded = hot.load(self.slot, &change_keys()).await?;
         self.stored.clear();
         let mut waiting = Vec::new();
         for (number, state) in (0..).zip(loaded) {
@@ -146,8 +148,17 @@ impl ChangeQueue {
     /// worker looks again after a while.
     pub(super) fn keeps_much_that_is_logged(&self) -> bool {
         let stored = self.stored.iter().flatten();
-        let logged = stored.filter(|stored| stored.place <= self.logged);
+        let mut logged = stored.filter(|stored| stored.place <= self.logged);
+        if self.removes_all {
+            return logged.next().is_some();
+        }
         logged.map(|stored| stored.bytes).sum::<usize>() >= limits::LOGGED_BYTES
+    }
+
+    /// Has all states go that are stored now, as soon as the log has them: they may have something
+    /// of a customer who is erased.
+    pub(super) const fn remove_logged(&mut self) {
+        self.removes_all = true;
     }
 
     /// Adds the changes of a batch to its commit, and removes some that the log has.
@@ -174,7 +185,12 @@ impl ChangeQueue {
             });
             writes.written.push((number, pending));
         }
-        for number in logged.take(limits::LOGGED_PER_COMMIT) {
+        let most = if self.removes_all {
+            usize::from(limits::CHANGE_STATES)
+        } else {
+            limits::LOGGED_PER_COMMIT
+        };
+        for number in logged.take(most) {
             commit.states.push(removal(key_of(number)));
             writes.removed.push(number);
         }
@@ -187,6 +203,7 @@ impl ChangeQueue {
         for number in writes.removed {
             self.put(number, None);
         }
+        self.removes_all &= self.stored.iter().any(Option::is_some);
         for (number, pending) in writes.written {
             self.put(number, Some(Stored::of(&pending)));
             self.sink.push(owner, partition, pending);
@@ -227,6 +244,11 @@ impl Stored {
             bytes: pending.changes.len(),
         }
     }
+}
+
+/// Returns the keys of all states of changes of a slot.
+pub(crate) fn change_keys() -> Vec<StateKey> {
+    (0..limits::CHANGE_STATES).map(key_of).collect()
 }
 
 /// Returns the key of a state of changes.

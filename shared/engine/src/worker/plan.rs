@@ -34,6 +34,7 @@ impl<C: Core> Worker<C> {
             self.steps.discard();
             let mut plan = self.plan(held);
             self.take_commands(&mut plan).await?;
+            self.find_erased(&plan).await?;
             self.reach = match wall_now {
                 Some(now) => self.reach(&plan, now),
                 None => Reach::default(),

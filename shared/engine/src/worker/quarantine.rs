@@ -14,6 +14,7 @@ use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use prost::Message;
 
 use super::aside::bounded;
+use super::erase::Erasing;
 use super::fault::Failed;
 use super::lane::Lane;
 use super::moved_aside::MovedAside;
@@ -21,7 +22,7 @@ use super::poison_timer::PoisonTimer;
 use super::release::Named;
 use super::{Planned, Worker};
 use crate::key::{Key, KeyMap, key_of};
-use crate::quarantine;
+use crate::{metrics, quarantine};
 use decision::Core;
 
 /// Names an input across attempts.
@@ -60,8 +61,17 @@ pub(super) struct Quarantine {
     pub(super) stuck: Vec<(usize, (usize, usize))>,
     /// True once the log was told that there is no room.
     is_full_told: bool,
+    /// The customers who are erased in the batch.
+    pub(super) erasing: Erasing,
     /// The entries that the commands of the batch name; absent where they are not in quarantine.
     pub(super) named: HashMap<QuarantineId, Option<Arc<Named>>>,
+}
+
+impl Quarantine {
+    /// Returns whether there is nothing in it, as of the last commit.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.size.records == 0
+    }
 }
 
 impl<C: Core> Worker<C> {
@@ -173,6 +183,7 @@ impl<C: Core> Worker<C> {
 
     /// Takes note that what a batch changed of the quarantine is committed.
     pub(super) fn settle_quarantine(&mut self, set_aside: usize) {
+        metrics::erased(C::OWNER, self.quarantine.erasing.counts);
         let (known, aside) = (&mut self.quarantine, &mut self.batch.aside);
         let size = &mut known.size;
         size.records =

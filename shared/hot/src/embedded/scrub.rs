@@ -115,8 +115,9 @@ impl Disk {
     fn scrub(&self) -> Result<(), HotError> {
         let before = self.journals()?;
         let noise = self.noise()?;
+        let filled = noise_bytes();
         for _ in 0..NOISE_WRITES {
-            self.fill(&noise, NOISE_BYTES)?;
+            self.fill(&noise, &filled)?;
         }
         flush(&noise)?;
         for keyspace in self.keyspaces() {
@@ -139,12 +140,9 @@ impl Disk {
         self.database.delete_keyspace(noise).map_err(failure)
     }
 
-    /// Writes what cannot be compressed.
-    fn fill(&self, noise: &Keyspace, bytes: usize) -> Result<(), HotError> {
-        let words = (0_u64..).map(|word| split_mix(word).to_le_bytes());
-        let filled: Vec<u8> = words.flatten().take(bytes).collect();
+    fn fill(&self, noise: &Keyspace, bytes: &[u8]) -> Result<(), HotError> {
         let mut batch = self.batch();
-        batch.insert(noise, [0], filled);
+        batch.insert(noise, [0], bytes);
         self.write(batch)
     }
 
@@ -156,7 +154,7 @@ impl Disk {
             }
             std::thread::sleep(LOOK);
             // The database looks which journals it needs whenever something is flushed.
-            self.fill(noise, 1)?;
+            self.fill(noise, &[0])?;
             flush(noise)?;
         }
         Err(HotError::unavailable(
@@ -175,6 +173,16 @@ impl Disk {
         }
         Ok(journals)
     }
+}
+
+/// Returns what cannot be compressed.
+fn noise_bytes() -> Vec<u8> {
+    let mut bytes = vec![0; NOISE_BYTES];
+    let (words, _) = bytes.as_chunks_mut::<8>();
+    for (word, number) in words.iter_mut().zip(0_u64..) {
+        *word = split_mix(number).to_le_bytes();
+    }
+    bytes
 }
 
 /// Brings what is in memory to tables.

@@ -8,3 +8,4 @@ mod installations;
 mod memory;
 mod redis;
 mod schema;
+mod scrub;

@@ -8,6 +8,7 @@ mod lease;
 mod migration;
 mod request;
 mod schema;
+mod scrub;
 mod secured;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -21,7 +21,9 @@ import {
 } from './gen/happypath/definition/v1/definition_service_pb.js';
 import { PartitionService } from './gen/happypath/engine/v1/partition_service_pb.js';
 import { ChangeService } from './gen/happypath/gateway/v1/change_service_pb.js';
+import { ExportService } from './gen/happypath/gateway/v1/export_service_pb.js';
 import { IntakeService } from './gen/happypath/gateway/v1/intake_service_pb.js';
+import { ErasureService } from './gen/happypath/identity/v1/erasure_service_pb.js';
 import {
   type Event,
   IdentityService,
@@ -30,6 +32,7 @@ import {
   type Lane,
   type ResolvedEvent,
 } from './gen/happypath/identity/v1/identity_service_pb.js';
+import { ResolutionService } from './gen/happypath/identity/v1/resolution_service_pb.js';
 import { JourneyService } from './gen/happypath/journey/v1/journey_service_pb.js';
 import { SegmentationService } from './gen/happypath/segmentation/v1/segmentation_service_pb.js';
 import { type Retries, retriesOf } from './retries.js';
@@ -70,11 +73,14 @@ export class Client {
   readonly audit: ServiceClient<typeof AuditService>;
   readonly change: ServiceClient<typeof ChangeService>;
   readonly definition: ServiceClient<typeof DefinitionService>;
+  readonly erasure: ServiceClient<typeof ErasureService>;
+  readonly export: ServiceClient<typeof ExportService>;
   readonly identity: ServiceClient<typeof IdentityService>;
   readonly intake: ServiceClient<typeof IntakeService>;
   readonly journey: ServiceClient<typeof JourneyService>;
   readonly key: ServiceClient<typeof KeyService>;
   readonly partition: ServiceClient<typeof PartitionService>;
+  readonly resolution: ServiceClient<typeof ResolutionService>;
   readonly segmentation: ServiceClient<typeof SegmentationService>;
   readonly #connection: Connection;
   readonly #closed = new AbortController();
@@ -92,11 +98,14 @@ export class Client {
     this.audit = createClient(AuditService, retrying);
     this.change = createClient(ChangeService, retrying);
     this.definition = createClient(DefinitionService, retrying);
+    this.erasure = createClient(ErasureService, retrying);
+    this.export = createClient(ExportService, retrying);
     this.identity = createClient(IdentityService, retrying);
     this.intake = createClient(IntakeService, retrying);
     this.journey = createClient(JourneyService, retrying);
     this.key = createClient(KeyService, retrying);
     this.partition = createClient(PartitionService, retrying);
+    this.resolution = createClient(ResolutionService, retrying);
     this.segmentation = createClient(SegmentationService, retrying);
   }
 

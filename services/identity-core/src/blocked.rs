@@ -6,7 +6,7 @@
 use crate::invisible::without_invisible;
 
 /// Blocked in any case, trimmed, in quotes or brackets or not.
-const BLOCKED: [&str; 36] = [
+const BLOCKED: [&str; 37] = [
     "-1",
     "?",
     "anonymous",
@@ -36,6 +36,7 @@ const BLOCKED: [&str; 36] = [
     "true",
     "undefined",
     "unknown",
+    "void",
     "\\n",
     "#n/a",
     "#name?",
@@ -55,7 +56,56 @@ const WRAPPINGS: usize = 9;
 pub(crate) fn is_blocked(value: &str) -> bool {
     let visible = without_invisible(value);
     let bare = unquote(&visible);
-    is_blocked_word(bare) || is_blocked_word(unbracket(bare))
+    is_blocked_word(bare) || is_blocked_word(unbracket(bare)) || is_template(bare)
+}
+
+/// What encloses the name of a variable in the templates of mail, pages and shells.
+const TEMPLATES: [(&str, &str); 12] = [
+    ("{{", "}}"),
+    ("${", "}"),
+    ("#{", "}"),
+    ("@{", "}"),
+    ("<%", "%>"),
+    ("%%", "%%"),
+    ("%", "%"),
+    ("*|", "|*"),
+    ("[[", "]]"),
+    ("<", ">"),
+    ("{", "}"),
+    (":", ""),
+];
+
+/// Returns whether a value is a template that was never filled in, such as `%user_id%` or `{{ id }}`.
+fn is_template(bare: &str) -> bool {
+    let encloses = |(open, close): &(&str, &str)| {
+        let inner = bare.strip_prefix(open)?.strip_suffix(close)?;
+        // Around the name may be more of the same, or an output sign.
+        let name = inner.trim_matches(|sign: char| sign.is_whitespace() || "{}=-%$".contains(sign));
+        let is_loose = open.len() > 1 || *open == "<" || *open == "%";
+        Some(if is_loose {
+            is_expression(name)
+        } else {
+            is_variable(name)
+        })
+    };
+    !bare.is_empty() && TEMPLATES.iter().any(|pair| encloses(pair) == Some(true))
+}
+
+/// Returns whether a text is a name that a program has for a variable, of two letters at the least.
+fn is_variable(name: &str) -> bool {
+    name.len() > 1
+        && name
+            .bytes()
+            .all(|sign| sign.is_ascii_lowercase() || sign == b'_')
+}
+
+/// Returns whether a text is a variable, a path to one, or a call with it.
+fn is_expression(name: &str) -> bool {
+    let mut signs = name.chars();
+    signs
+        .next()
+        .is_some_and(|sign| sign.is_alphabetic() || sign == '_')
+        && signs.all(|sign| sign.is_alphanumeric() || "_-.| :'\"()[],".contains(sign))
 }
 
 fn is_blocked_word(bare: &str) -> bool {
@@ -133,6 +183,17 @@ mod tests {
             "\u{200b}",
             "nu\u{ad}ll",
             "\u{a0}null\u{a0}",
+            "void",
+            "%user_id%",
+            "{{ id }}",
+            "{{{user.id}}}",
+            "{{ user_id | default: 'x' }}",
+            "${id}",
+            "<user_id>",
+            "<%= id %>",
+            ":user_id",
+            "{user_id}",
+            "*|EMAIL|*",
             "{}",
             "()",
         ] {
@@ -159,6 +220,13 @@ mod tests {
             "(ada)",
             "n",
             "\\n1",
+            "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}",
+            "{abc123}",
+            "50%",
+            "%",
+            ":1",
+            "a:b",
+            "<ada@example.com>",
         ] {
             assert!(!is_blocked(value), "{value:?}");
         }

@@ -1,17 +1,24 @@
-//! From definitions of namespaces to what screening and planning use.
+//! From definitions of namespaces and of the policy to what screening and planning use.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use decision::{Mistake, Mistakes, Names, Source};
 use messages::definition::v1::definition::Kind;
 use messages::identity::v1;
+use regex::RegexSetBuilder;
 
 use crate::blocked::unquote;
-use crate::limits::{IDENTIFIERS_PER_CUSTOMER, NAMESPACES};
-use crate::namespace::{Namespace, Namespaces, Normalizer};
+use crate::limits::{
+    BLOCKED_PATTERNS, BLOCKED_VALUES, FAN_OUT, FAN_OUT_MAX, IDENTIFIERS_PER_CUSTOMER, NAMESPACES,
+    PATTERN_BYTES, PATTERN_CHARS, WINDOW_SECONDS,
+};
+use crate::namespace::{Namespace, Namespaces, Patterns, Uniqueness, WhenFull, built_in};
+use crate::normalizer::Normalizer;
+use crate::rules::{ConflictRule, Policy, Rules};
 
-impl Namespaces {
-    /// Compiles the namespaces of an installation; none at all gives the default ones.
+impl Rules {
+    /// Compiles the namespaces and the policy of an installation. Built-in namespaces stay unless they are
+    /// defined, or switched off, by their name.
     ///
     /// # Errors
     /// Every [`Mistake`] of every definition, in their order.
@@ -19,162 +26,269 @@ impl Namespaces {
         let mut found = Vec::new();
         let mut namespaces = Vec::new();
         let mut names: HashSet<&str> = HashSet::new();
-        let mut priorities: HashMap<u32, &str> = HashMap::new();
+        let mut policy = None;
         for (place, source) in sources.iter().enumerate() {
-            let Kind::Namespace(definition) = source.kind else {
-                continue;
-            };
             let mut mistakes = Mistakes::new(place);
-            if names.len() >= NAMESPACES {
-                let message =
-                    format!("one namespace too many: at most {NAMESPACES} can be defined");
-                mistakes.add("name", message);
+            match source.kind {
+                Kind::Namespace(definition) => {
+                    check_name(definition, &mut names, &mut mistakes);
+                    namespaces.extend(namespace(definition, &mut mistakes));
+                }
+                Kind::IdentityPolicy(definition) if source.is_current => {
+                    if policy.is_some() {
+                        mistakes.add("name", "an installation has one policy");
+                    }
+                    policy = read_policy(definition, source.version, &mut mistakes);
+                }
+                _ => {}
             }
-            if !names.insert(&definition.name) {
-                mistakes.add("name", format!("`{}` is defined twice", definition.name));
-            }
-            check_priority(definition, &mut priorities, &mut mistakes);
-            namespaces.extend(namespace(definition, &mut mistakes));
             found.extend(mistakes.into_vec());
         }
-        match (found.is_empty(), namespaces.is_empty()) {
-            (false, _) => Err(found),
-            (true, true) => Ok(Self::default()),
-            (true, false) => Ok(Self::new(namespaces)),
+        if !found.is_empty() {
+            return Err(found);
         }
+        let kept = built_in().into_iter();
+        namespaces.extend(kept.filter(|it| !names.contains(it.name())));
+        Ok(Self {
+            namespaces: Namespaces::new(namespaces),
+            policy: policy.unwrap_or_default(),
+        })
     }
 }
 
-fn check_priority<'a>(
+fn check_name<'a>(
     definition: &'a v1::Namespace,
-    priorities: &mut HashMap<u32, &'a str>,
+    names: &mut HashSet<&'a str>,
     mistakes: &mut Mistakes,
 ) {
-    let priority = definition.priority;
-    if !(1..=1_000).contains(&priority) {
-        mistakes.add("priority", "expected 1 to 1000; 1 is kept longest");
-    } else if let Some(other) = priorities.insert(priority, &definition.name) {
-        let message =
-            format!("{priority} is the priority of `{other}` too; each namespace needs its own");
-        mistakes.add("priority", message);
+    if names.len() >= NAMESPACES {
+        let message = format!("one namespace too many: at most {NAMESPACES} can be defined");
+        mistakes.add("name", message);
+    }
+    if !names.insert(&definition.name) {
+        mistakes.add("name", format!("`{}` is defined twice", definition.name));
     }
 }
 
+fn read_policy(
+    definition: &v1::IdentityPolicy,
+    version: u32,
+    mistakes: &mut Mistakes,
+) -> Option<Policy> {
+    use v1::ConflictRule as Rule;
+    let rule = match Rule::try_from(definition.conflict_rule) {
+        Ok(Rule::Unspecified | Rule::DropLowestPriority) => ConflictRule::DropLowestPriority,
+        Ok(Rule::ReassignNewest) => ConflictRule::ReassignNewest,
+        Ok(Rule::AmbiguousAnonymous) => ConflictRule::AmbiguousAnonymous,
+        Ok(Rule::RefuseIfKnown) => ConflictRule::RefuseIfKnown,
+        Ok(Rule::SwitchSession) => ConflictRule::SwitchSession,
+        Ok(Rule::UnionAll) => ConflictRule::UnionAll,
+        Err(_) => {
+            let message = "expected CONFLICT_RULE_DROP_LOWEST_PRIORITY, _REASSIGN_NEWEST, \
+                _AMBIGUOUS_ANONYMOUS, _REFUSE_IF_KNOWN, _SWITCH_SESSION or _UNION_ALL";
+            mistakes.add("conflict_rule", message);
+            return None;
+        }
+    };
+    let mut policy = Policy {
+        version,
+        ..Policy::of(rule)
+    };
+    match definition.identifier_limit {
+        0 => {}
+        limit if limit > IDENTIFIERS_PER_CUSTOMER => {
+            let message = format!("expected 1 to {IDENTIFIERS_PER_CUSTOMER}, or 0 for the usual");
+            mistakes.add("identifier_limit", message);
+        }
+        limit => policy.identifier_limit = limit,
+    }
+    Some(policy)
+}
+
+/// Compiles one namespace; none where it is switched off or wrong.
 fn namespace(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Namespace> {
+    if definition.disabled {
+        if !built_in().iter().any(|it| it.name() == definition.name) {
+            let message = "only built-in namespaces are switched off; delete this one instead";
+            mistakes.add("disabled", message);
+        }
+        return None;
+    }
+    check_numbers(definition, mistakes);
+    let normalizer = read_normalizer(definition, mistakes)?;
+    let uniqueness = match v1::Uniqueness::try_from(definition.uniqueness) {
+        Ok(v1::Uniqueness::Unspecified | v1::Uniqueness::Unique) => Uniqueness::Unique,
+        Ok(v1::Uniqueness::Shared) => Uniqueness::Shared,
+        Ok(v1::Uniqueness::Weak) => Uniqueness::Weak,
+        Err(_) => {
+            let message = "expected UNIQUENESS_UNIQUE, UNIQUENESS_SHARED or UNIQUENESS_WEAK";
+            mistakes.add("uniqueness", message);
+            return None;
+        }
+    };
+    let when_full = match v1::WhenFull::try_from(definition.when_full) {
+        Ok(v1::WhenFull::Unspecified) => None,
+        Ok(v1::WhenFull::RefuseNewest) => Some(WhenFull::RefuseNewest),
+        Ok(v1::WhenFull::DropOldest) => Some(WhenFull::DropOldest),
+        Err(_) => {
+            let message = "expected WHEN_FULL_REFUSE_NEWEST or WHEN_FULL_DROP_OLDEST";
+            mistakes.add("when_full", message);
+            return None;
+        }
+    };
+    check_shared(definition, uniqueness, mistakes);
+    let window = definition.window_seconds.min(WINDOW_SECONDS);
+    let window_ms = i64::try_from(window * 1_000).ok().filter(|it| *it > 0);
+    let is_usual = uniqueness == Uniqueness::Unique && definition.limit == 1 && window == 0;
+    Some(Namespace {
+        blocked: blocked_values(definition, mistakes),
+        patterns: patterns(definition, mistakes),
+        when_full,
+        uniqueness,
+        names_people: definition.names_people.unwrap_or(is_usual),
+        window_ms,
+        fan_out_limit: match definition.fan_out_limit {
+            0 => FAN_OUT,
+            limit => limit.min(FAN_OUT_MAX),
+        },
+        country: country(definition, mistakes),
+        ..Namespace::new(
+            &definition.name,
+            definition.priority,
+            definition.limit,
+            normalizer,
+        )
+    })
+}
+
+fn check_numbers(definition: &v1::Namespace, mistakes: &mut Mistakes) {
+    if !(1..=1_000).contains(&definition.priority) {
+        mistakes.add("priority", "expected 1 to 1000; 1 is kept longest");
+    }
     if !(1..=IDENTIFIERS_PER_CUSTOMER).contains(&definition.limit) {
         let message = format!("expected 1 to {IDENTIFIERS_PER_CUSTOMER} values a customer");
         mistakes.add("limit", message);
     }
-    let normalizer = match v1::Normalizer::try_from(definition.normalizer) {
-        Ok(v1::Normalizer::Unspecified | v1::Normalizer::Trim) => Normalizer::Trim,
-        Ok(v1::Normalizer::Lowercase) => Normalizer::Lowercase,
-        Ok(v1::Normalizer::Email) => Normalizer::Email,
+    if definition.window_seconds > WINDOW_SECONDS {
+        let message = format!("expected at most {WINDOW_SECONDS} seconds, which is ten years");
+        mistakes.add("window_seconds", message);
+    }
+    if definition.fan_out_limit > FAN_OUT_MAX {
+        let message = format!("expected 1 to {FAN_OUT_MAX}, or 0 for {FAN_OUT}");
+        mistakes.add("fan_out_limit", message);
+    }
+}
+
+fn read_normalizer(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Normalizer> {
+    match v1::Normalizer::try_from(definition.normalizer) {
+        Ok(v1::Normalizer::Unspecified | v1::Normalizer::Trim) => Some(Normalizer::Trim),
+        Ok(v1::Normalizer::Lowercase) => Some(Normalizer::Lowercase),
+        Ok(v1::Normalizer::Email) => Some(Normalizer::Email),
+        Ok(v1::Normalizer::Phone) => Some(Normalizer::Phone),
+        Ok(v1::Normalizer::Nfkc) => Some(Normalizer::Nfkc),
         Err(_) => {
-            let message = "expected NORMALIZER_TRIM, NORMALIZER_LOWERCASE or NORMALIZER_EMAIL";
+            let message = "expected NORMALIZER_TRIM, NORMALIZER_LOWERCASE, NORMALIZER_EMAIL, \
+                NORMALIZER_PHONE or NORMALIZER_NFKC";
             mistakes.add("normalizer", message);
-            return None;
+            None
         }
-    };
-    Some(Namespace {
-        name: definition.name.as_str().into(),
-        priority: definition.priority,
-        limit: definition.limit,
-        normalizer,
-        blocked: definition
-            .blocked_values
-            .iter()
-            .map(|value| unquote(value).to_lowercase().into_boxed_str())
-            .collect(),
-    })
+    }
+}
+
+/// A shared value says nothing of who somebody is, and is listed for many.
+fn check_shared(definition: &v1::Namespace, uniqueness: Uniqueness, mistakes: &mut Mistakes) {
+    if uniqueness != Uniqueness::Shared {
+        return;
+    }
+    if definition.names_people == Some(true) {
+        let message = "values that are shared name nobody: leave it out, or make them unique";
+        mistakes.add("names_people", message);
+    }
+    if definition.when_full() == v1::WhenFull::DropOldest {
+        let message = "of shared values the newest is refused: leave it out";
+        mistakes.add("when_full", message);
+    }
+    if definition.window_seconds > 0 {
+        let message = "values that are shared have no window: leave it out";
+        mistakes.add("window_seconds", message);
+    }
+}
+
+fn blocked_values(definition: &v1::Namespace, mistakes: &mut Mistakes) -> HashSet<Box<str>> {
+    if definition.blocked_values.len() > BLOCKED_VALUES {
+        mistakes.add(
+            "blocked_values",
+            format!("expected at most {BLOCKED_VALUES}"),
+        );
+        return HashSet::new();
+    }
+    let values = definition.blocked_values.iter();
+    let values = values.map(|value| unquote(value).to_lowercase().into_boxed_str());
+    values.collect()
+}
+
+fn patterns(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Patterns {
+    let written = &definition.blocked_patterns;
+    if written.len() > BLOCKED_PATTERNS {
+        let message = format!("expected at most {BLOCKED_PATTERNS}");
+        mistakes.add("blocked_patterns", message);
+        return Patterns::default();
+    }
+    if written.is_empty() {
+        return Patterns::default();
+    }
+    let mut whole = Vec::with_capacity(written.len());
+    for (place, pattern) in written.iter().enumerate() {
+        let path = format!("blocked_patterns[{place}]");
+        if pattern.chars().count() > PATTERN_CHARS {
+            mistakes.add(
+                &path,
+                format!("expected at most {PATTERN_CHARS} characters"),
+            );
+            continue;
+        }
+        // By itself first, so that it cannot close the group around it.
+        let compiled = regex::RegexBuilder::new(pattern)
+            .size_limit(PATTERN_BYTES)
+            .case_insensitive(true)
+            .build();
+        match compiled {
+            Ok(_) => whole.push(format!("^(?:{pattern})$")),
+            Err(regex::Error::CompiledTooBig(_)) => {
+                mistakes.add(&path, "is too large: shorten it, or its repetitions");
+            }
+            Err(error) => {
+                let error = error.to_string();
+                let last = error.lines().last().unwrap_or("");
+                mistakes.add(&path, format!("is no regular expression: {last}"));
+            }
+        }
+    }
+    let set = RegexSetBuilder::new(whole)
+        .case_insensitive(true)
+        .size_limit(PATTERN_BYTES * (BLOCKED_PATTERNS + 1))
+        .build();
+    Patterns(set.ok())
+}
+
+fn country(
+    definition: &v1::Namespace,
+    mistakes: &mut Mistakes,
+) -> Option<phonenumber::country::Id> {
+    if definition.default_country.is_empty() {
+        return None;
+    }
+    if definition.normalizer() != v1::Normalizer::Phone {
+        let message = "only numbers of NORMALIZER_PHONE have a country: leave it out";
+        mistakes.add("default_country", message);
+    }
+    let country = definition.default_country.parse().ok();
+    if country.is_none() {
+        let message = "expected a country of ISO 3166-1 alpha-2, such as `DE`";
+        mistakes.add("default_country", message);
+    }
+    country
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn namespace(name: &str, priority: u32, limit: u32) -> v1::Namespace {
-        v1::Namespace {
-            name: name.to_owned(),
-            priority,
-            limit,
-            ..Default::default()
-        }
-    }
-
-    fn compile(definitions: &[v1::Namespace]) -> Result<Namespaces, Vec<Mistake>> {
-        let kinds: Vec<Kind> = definitions.iter().cloned().map(Kind::Namespace).collect();
-        let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
-        Namespaces::compile(&sources, &Names::default())
-    }
-
-    fn check(definitions: &[v1::Namespace], expected: &[(usize, &str, &str)]) {
-        let mistakes = compile(definitions).expect_err("a mistake");
-        let seen: Vec<_> = mistakes
-            .iter()
-            .map(|mistake| {
-                (
-                    mistake.source,
-                    mistake.path.as_str(),
-                    mistake.message.as_str(),
-                )
-            })
-            .collect();
-        assert_eq!(seen, expected);
-    }
-
-    #[test]
-    fn every_mistake_is_reported_at_once() {
-        check(
-            &[
-                namespace("email", 1, 5),
-                namespace("phone", 1, 0),
-                namespace("email", 2, 1),
-                v1::Namespace {
-                    normalizer: 77,
-                    ..namespace("x", 0, 2_000)
-                },
-            ],
-            &[
-                (
-                    1,
-                    "priority",
-                    "1 is the priority of `email` too; each namespace needs its own",
-                ),
-                (1, "limit", "expected 1 to 1000 values a customer"),
-                (2, "name", "`email` is defined twice"),
-                (3, "priority", "expected 1 to 1000; 1 is kept longest"),
-                (3, "limit", "expected 1 to 1000 values a customer"),
-                (
-                    3,
-                    "normalizer",
-                    "expected NORMALIZER_TRIM, NORMALIZER_LOWERCASE or NORMALIZER_EMAIL",
-                ),
-            ],
-        );
-    }
-
-    #[test]
-    fn without_definitions_the_default_namespaces_exist() {
-        let namespaces = compile(&[]).expect("the default");
-        let seen: Vec<_> = namespaces
-            .iter()
-            .map(|n| (n.name(), n.priority(), n.limit()))
-            .collect();
-        assert_eq!(
-            seen,
-            [("user_id", 1, 1), ("email", 2, 5), ("anonymous_id", 3, 5)]
-        );
-    }
-
-    #[test]
-    fn a_namespace_blocks_its_own_values_too() {
-        let namespaces = compile(&[v1::Namespace {
-            blocked_values: vec!["Team@Example.com".to_owned()],
-            ..namespace("email", 1, 5)
-        }])
-        .expect("a namespace");
-        let (_, email) = namespaces.find("email").expect("defined");
-        assert!(email.is_blocked(" 'TEAM@example.com'") && email.is_blocked("null"));
-        assert!(!email.is_blocked("jane@example.com"));
-    }
-}
+mod tests;

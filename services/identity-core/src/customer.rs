@@ -1,6 +1,10 @@
 //! Identifiers, and customers as a plan sees them.
 
-use kernel::{CustomerId, Timestamp};
+use std::sync::Arc;
+
+use kernel::{CustomerId, FragmentId, Timestamp};
+
+use crate::rules::Rules;
 
 /// A namespace and a value that name a customer, as screened.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,8 +24,40 @@ pub struct CustomerView {
     pub create_time: Timestamp,
     /// How many fragments it has, at least 1.
     pub fragment_count: u32,
-    /// How many identifiers of each namespace it has, by namespace; none is not listed.
+    /// How many identifiers of each namespace it has, by namespace; none is not listed. Shared ones
+    /// count once for each fragment that lists them.
     pub identifier_counts: Vec<(Box<str>, u32)>,
+    /// All that is known of it; absent where only the counts were loaded.
+    pub detail: Option<Arc<Detail>>,
+}
+
+/// The fragments and identifiers of a customer: where counts alone do not decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// All its fragments.
+    pub fragments: Vec<NewFragment>,
+    /// All its identifiers but shared ones.
+    pub held: Vec<Held>,
+}
+
+/// An identifier that a customer has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The identifier.
+    pub identifier: Identifier,
+    /// The fragment that has it.
+    pub fragment: FragmentId,
+    /// When it came to the customer, by the time of acceptance.
+    pub attach_time: Timestamp,
+}
+
+/// A fragment, and when it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NewFragment {
+    /// When it was first seen.
+    pub create_time: Timestamp,
+    /// Its id.
+    pub id: FragmentId,
 }
 
 impl CustomerView {
@@ -32,7 +68,16 @@ impl CustomerView {
             create_time,
             fragment_count: 1,
             identifier_counts: Vec::new(),
+            detail: None,
         }
+    }
+
+    /// Returns whether the customer is known: has an identifier of a namespace that names people.
+    pub fn is_known(&self, rules: &Rules) -> bool {
+        self.identifier_counts.iter().any(|(name, count)| {
+            let named = rules.find(name);
+            *count > 0 && named.is_some_and(|(_, namespace)| namespace.names_people())
+        })
     }
 
     /// Whether this customer is older: the one that survives when the two are joined.
@@ -61,6 +106,25 @@ impl CustomerView {
         }
     }
 
+    /// Counts one identifier of a namespace less.
+    pub fn remove_identifier(&mut self, namespace: &str) {
+        if let Ok(place) = self.place(namespace) {
+            let count = &mut self.identifier_counts[place].1;
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.identifier_counts.remove(place);
+            }
+        }
+    }
+
+    /// How many identifiers of a namespace came to it at a time or since; none where that is not loaded.
+    pub fn count_since(&self, namespace: &str, since: Timestamp) -> u32 {
+        let held = self.detail.iter().flat_map(|detail| &detail.held);
+        let counted =
+            held.filter(|it| it.identifier.namespace == namespace && it.attach_time >= since);
+        counted.fold(0, |count, _| count + 1)
+    }
+
     /// Counts what another customer brings, and keeps the age of the older one.
     pub fn fold(&mut self, other: &Self) {
         if other.is_older_than(self) {
@@ -70,6 +134,14 @@ impl CustomerView {
         self.fragment_count += other.fragment_count;
         for (namespace, count) in &other.identifier_counts {
             self.add_identifiers(namespace, *count);
+        }
+        match (&mut self.detail, &other.detail) {
+            (Some(own), Some(other)) => {
+                let own = Arc::make_mut(own);
+                own.fragments.extend(&other.fragments);
+                own.held.extend(other.held.iter().cloned());
+            }
+            (own, _) => *own = None,
         }
     }
 

@@ -4,23 +4,36 @@
 //! a batch touches, lets an [`Overlay`] decide event by event, and writes the [`Changes`].
 
 mod blocked;
+mod changes;
 mod compile;
 mod customer;
+mod graph;
+mod holding;
 mod invisible;
 pub mod limits;
 mod namespace;
+mod normalizer;
 mod overlay;
 mod plan;
+mod rules;
 mod screen;
+mod simulation;
 mod tally;
 
-pub use customer::{CustomerView, Identifier};
-pub use namespace::{MalformedValue, Namespace, Namespaces, Normalizer};
-pub use overlay::{
-    Changes, CustomerChange, Evidence, Merge, NewFragment, Overlay, Resolution, UnknownView,
+pub use changes::{
+    Changes, CustomerChange, Evidence, EvidenceKind, EvidenceRow, FragmentMove, Merge, Need,
+    Resolution, SharedListing, Split,
 };
-pub use plan::{Claim, Limits, Plan, Target, TooLarge, plan, plan_merge};
+pub use customer::{CustomerView, Detail, Held, Identifier, NewFragment};
+pub use graph::{Edge, Graph, UnmergeBy, UnmergePlan, components, plan_unmerge};
+pub use holding::{FanOut, HolderState, Holding, HoldingChange};
+pub use namespace::{Namespace, Namespaces, Uniqueness, WhenFull};
+pub use normalizer::{MalformedValue, Normalizer};
+pub use overlay::Overlay;
+pub use plan::{TooLarge, plan_merge};
+pub use rules::{ConflictRule, Policy, Rules};
 pub use screen::{DropReason, Dropped, Screened, screen};
+pub use simulation::{CustomerOutcome, EventOutcome, Simulation};
 pub use tally::Tally;
 
 #[cfg(test)]

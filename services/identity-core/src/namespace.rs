@@ -2,81 +2,34 @@
 
 use std::collections::HashSet;
 
-use unicode_normalization::UnicodeNormalization as _;
+use kernel::Timestamp;
+use phonenumber::country;
+use regex::RegexSet;
 
 use crate::blocked::{is_blocked, unquote};
-use crate::invisible::{without_invisible, without_joiners};
+use crate::invisible::without_invisible;
+use crate::limits::FAN_OUT;
+use crate::normalizer::{MalformedValue, Normalizer, phone};
 
-/// The way in which values of a namespace are made comparable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Normalizer {
-    /// White space around the value is removed.
-    Trim,
-    /// Trimmed and lower-cased.
-    Lowercase,
-    /// An e-mail address: trimmed, lower-cased, and shaped like one.
-    Email,
+/// The word of a value about who somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Uniqueness {
+    /// It is one customer's at a time, and joins those who are seen with it.
+    #[default]
+    Unique,
+    /// It is any number of customers', and joins none of them.
+    Shared,
+    /// It is one customer's at a time, and joins that one with others only while it is not known.
+    Weak,
 }
 
-/// A value that its namespace cannot take, as it came.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the value is not one of its namespace")]
-pub struct MalformedValue(pub String);
-
-impl Normalizer {
-    /// Makes a value comparable: without white space and invisible characters around it, in
-    /// normalization form C, and as the namespace wants it. An ordinary value is returned as it is,
-    /// without a copy.
-    ///
-    /// # Errors
-    /// [`MalformedValue`] for control characters, for what should be an e-mail address and is none,
-    /// and where nothing is left.
-    pub fn normalize(self, value: String) -> Result<String, MalformedValue> {
-        let trimmed = value.trim();
-        let is_lower = self == Self::Trim || !trimmed.bytes().any(|byte| byte.is_ascii_uppercase());
-        let changed = match (trimmed.len() == value.len(), is_lower) {
-            _ if !trimmed.is_ascii() => Some(self.normalize_unicode(trimmed)),
-            (true, true) => None,
-            (false, true) => Some(trimmed.to_owned()),
-            (_, false) => Some(trimmed.to_ascii_lowercase()),
-        };
-        let clean = changed.as_deref().unwrap_or(&value);
-        let is_bad = clean.is_empty() || clean.chars().any(char::is_control);
-        if is_bad || (self == Self::Email && !is_email(clean)) {
-            return Err(MalformedValue(value));
-        }
-        Ok(changed.unwrap_or(value))
-    }
-
-    /// Makes a value comparable that is more than ASCII.
-    fn normalize_unicode(self, trimmed: &str) -> String {
-        let visible = without_invisible(trimmed);
-        match self {
-            Self::Trim => visible.trim().nfc().collect(),
-            Self::Lowercase => visible.trim().to_lowercase().nfc().collect(),
-            Self::Email => without_joiners(&visible)
-                .trim()
-                .to_lowercase()
-                .nfc()
-                .collect(),
-        }
-    }
-}
-
-/// The shape that every deliverable address has (RFC 5321 §4.1.2 without quoted local parts and address literals).
-fn is_email(value: &str) -> bool {
-    let Some((local, domain)) = value.split_once('@') else {
-        return false;
-    };
-    let is_plain = |text: &str| {
-        !text.is_empty()
-            && !text.contains(['@', '"', '<', '>', '(', ')', ',', ';', ':', '\\'])
-            && !text.contains(char::is_whitespace)
-            && !text.starts_with('.')
-            && !text.ends_with('.')
-            && !text.contains("..")
-    };
-    local.len() <= 64 && is_plain(local) && is_plain(domain) && domain.contains('.')
+/// The fate of one value too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WhenFull {
+    /// It is dropped from its event.
+    RefuseNewest,
+    /// The value that came first goes.
+    DropOldest,
 }
 
 /// A kind of identifier.
@@ -88,9 +41,48 @@ pub struct Namespace {
     pub(crate) normalizer: Normalizer,
     /// Unquoted and lower-cased.
     pub(crate) blocked: HashSet<Box<str>>,
+    pub(crate) patterns: Patterns,
+    /// Absent: as the policy has it.
+    pub(crate) when_full: Option<WhenFull>,
+    pub(crate) uniqueness: Uniqueness,
+    pub(crate) names_people: bool,
+    pub(crate) window_ms: Option<i64>,
+    pub(crate) fan_out_limit: u32,
+    pub(crate) country: Option<country::Id>,
 }
 
+/// Patterns of values that name nobody.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Patterns(pub(crate) Option<RegexSet>);
+
+impl PartialEq for Patterns {
+    fn eq(&self, other: &Self) -> bool {
+        let written = |it: &Self| it.0.as_ref().map(|set| set.patterns().to_vec());
+        written(self) == written(other)
+    }
+}
+
+impl Eq for Patterns {}
+
 impl Namespace {
+    /// A namespace of a name and a priority, with the usual settings.
+    pub(crate) fn new(name: &str, priority: u32, limit: u32, normalizer: Normalizer) -> Self {
+        Self {
+            name: name.into(),
+            priority,
+            limit,
+            normalizer,
+            blocked: HashSet::new(),
+            patterns: Patterns::default(),
+            when_full: None,
+            uniqueness: Uniqueness::Unique,
+            names_people: limit == 1,
+            window_ms: None,
+            fan_out_limit: FAN_OUT,
+            country: None,
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -106,28 +98,62 @@ impl Namespace {
         self.limit
     }
 
+    /// The time since which values count for its limit; absent where all do.
+    pub(crate) fn since(&self, now: Timestamp) -> Option<Timestamp> {
+        let window = self.window_ms?;
+        let since = now.as_millis().saturating_sub(window).saturating_add(1);
+        Some(Timestamp::from_millis(since))
+    }
+
+    /// The word of its values about who somebody is.
+    pub const fn uniqueness(&self) -> Uniqueness {
+        self.uniqueness
+    }
+
+    /// Whether its values name people: a customer who has one is known.
+    pub const fn names_people(&self) -> bool {
+        self.names_people
+    }
+
     /// The way in which its values are made comparable.
     pub const fn normalizer(&self) -> Normalizer {
         self.normalizer
     }
 
+    /// Makes a value of it comparable.
+    ///
+    /// # Errors
+    /// [`MalformedValue`] where it is none.
+    pub fn normalize(&self, value: String) -> Result<String, MalformedValue> {
+        match self.normalizer {
+            Normalizer::Phone => phone(&value, self.country).ok_or(MalformedValue(value)),
+            normalizer => normalizer.normalize(value),
+        }
+    }
+
     /// Returns whether a value names nobody, by the built-in list or by this namespace's own.
     pub fn is_blocked(&self, value: &str) -> bool {
-        is_blocked(value)
-            || (!self.blocked.is_empty()
-                && self
-                    .blocked
-                    .contains(unquote(&without_invisible(value)).to_lowercase().as_str()))
+        if is_blocked(value) {
+            return true;
+        }
+        if self.blocked.is_empty() && self.patterns.0.is_none() {
+            return false;
+        }
+        let visible = without_invisible(value);
+        let bare = unquote(&visible);
+        let patterns = self.patterns.0.as_ref();
+        self.blocked.contains(bare.to_lowercase().as_str())
+            || patterns.is_some_and(|patterns| patterns.is_match(bare))
     }
 }
 
-/// The namespaces of an installation, by priority.
+/// The namespaces of an installation, by priority, and by name where that is equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespaces(Vec<Namespace>);
 
 impl Namespaces {
     pub(crate) fn new(mut namespaces: Vec<Namespace>) -> Self {
-        namespaces.sort_by_key(|namespace| namespace.priority);
+        namespaces.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
         Self(namespaces)
     }
 
@@ -140,7 +166,7 @@ impl Namespaces {
     }
 
     /// The namespaces, by priority.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Namespace> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Namespace> + DoubleEndedIterator {
         self.0.iter()
     }
 
@@ -150,78 +176,26 @@ impl Namespaces {
     }
 }
 
-impl Default for Namespaces {
-    /// What an installation has that defined none: `user_id`, `email` and `anonymous_id`.
-    fn default() -> Self {
-        let namespace = |name: &str, priority, limit, normalizer| Namespace {
-            name: name.into(),
-            priority,
-            limit,
-            normalizer,
-            blocked: HashSet::new(),
-        };
-        Self::new(vec![
-            namespace("user_id", 1, 1, Normalizer::Trim),
-            namespace("email", 2, 5, Normalizer::Email),
-            namespace("anonymous_id", 3, 5, Normalizer::Trim),
-        ])
-    }
+/// The time over which the limit of `anonymous_id` counts: a week.
+const BROWSER_WINDOW_MS: i64 = 7 * 86_400_000;
+
+/// The namespaces that are there unless they are defined otherwise or switched off.
+pub(crate) fn built_in() -> [Namespace; 5] {
+    let mut anonymous = Namespace::new("anonymous_id", 3, 5, Normalizer::Trim);
+    anonymous.window_ms = Some(BROWSER_WINDOW_MS);
+    anonymous.when_full = Some(WhenFull::RefuseNewest);
+    [
+        Namespace::new("user_id", 1, 1, Normalizer::Trim),
+        Namespace::new("crm_id", 1, 1, Normalizer::Trim),
+        Namespace::new("email", 2, 5, Normalizer::Email),
+        Namespace::new("phone", 2, 5, Normalizer::Phone),
+        anonymous,
+    ]
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_made_comparable() {
-        for (normalizer, value, expected) in [
-            (Normalizer::Trim, " U1 ", Some("U1")),
-            (Normalizer::Trim, "U1", Some("U1")),
-            (Normalizer::Trim, "u\u{0}1", None),
-            (Normalizer::Lowercase, " ABC-É ", Some("abc-é")),
-            (
-                Normalizer::Email,
-                " Jane@Example.COM",
-                Some("jane@example.com"),
-            ),
-            (
-                Normalizer::Email,
-                "jane.doe+x@mail.example.com",
-                Some("jane.doe+x@mail.example.com"),
-            ),
-            (
-                Normalizer::Email,
-                "\u{feff}jane\u{200b}@exam\u{ad}ple.com\u{a0}",
-                Some("jane@example.com"),
-            ),
-            (
-                Normalizer::Email,
-                "jane\u{200d}@example.com",
-                Some("jane@example.com"),
-            ),
-            (Normalizer::Email, "jane\u{a0}doe@example.com", None),
-            (
-                Normalizer::Email,
-                "JO\u{308}RG@example.com",
-                Some("jörg@example.com"),
-            ),
-            (Normalizer::Trim, "\u{200b}U1\u{feff}", Some("U1")),
-            (Normalizer::Trim, "Jo\u{308}rg", Some("Jörg")),
-            (Normalizer::Trim, "\u{200b}", None),
-            (Normalizer::Lowercase, "STRASSE\u{200e}", Some("strasse")),
-            (Normalizer::Email, "jane", None),
-            (Normalizer::Email, "jane@localhost", None),
-            (Normalizer::Email, "a@b@c.de", None),
-            (Normalizer::Email, "@example.com", None),
-            (Normalizer::Email, "ja ne@example.com", None),
-            (Normalizer::Email, "jane@.example.com", None),
-            (Normalizer::Email, "jane@example..com", None),
-        ] {
-            assert_eq!(
-                normalizer.normalize(value.to_owned()).ok().as_deref(),
-                expected,
-                "{value:?}"
-            );
-        }
+impl Default for Namespaces {
+    /// The built-in ones: `crm_id`, `user_id`, `email`, `phone` and `anonymous_id`.
+    fn default() -> Self {
+        Self::new(built_in().to_vec())
     }
 }

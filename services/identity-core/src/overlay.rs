@@ -1,29 +1,43 @@
 //! Decides the events of a batch one after the other, each seeing what those before it changed.
 
-use std::collections::HashMap;
+mod alone;
+mod apply;
+mod log;
+mod moves;
+mod output;
+mod resolve;
+mod trim;
+
+use std::collections::{HashMap, HashSet};
 
 use kernel::{CustomerId, FragmentId, Timestamp};
 
-use crate::customer::{CustomerView, Identifier};
-use crate::namespace::Namespaces;
-use crate::plan::{Claim, Limits, Plan, Target, plan};
-use crate::screen::{DropReason, Dropped, Screened};
+use self::log::Log;
+use crate::changes::{EvidenceKind, Merge, Need};
+use crate::customer::{CustomerView, Detail, Held, Identifier, NewFragment};
+use crate::holding::{FanOut, HolderState, Holding};
+use crate::namespace::Uniqueness;
+use crate::rules::Rules;
 
 /// What is known of identifiers and customers, with the changes of a batch laid over it.
 #[derive(Debug)]
-pub struct Overlay<'a> {
-    namespaces: &'a Namespaces,
+pub struct Overlay<'r> {
+    rules: &'r Rules,
     holders: HashMap<Identifier, Holder>,
     customers: HashMap<CustomerId, Known>,
-    redirects: HashMap<CustomerId, CustomerId>,
-    fragments: Vec<NewFragment>,
-    identifiers: Vec<(Identifier, FragmentId)>,
-    merges: Vec<Merge>,
+    /// The customer of each fragment that was made, joined or split off in the batch; one that is the
+    /// root leads to itself.
+    roots: HashMap<FragmentId, CustomerId>,
+    /// The customers for whom a shared value is listed.
+    listed: HashMap<Identifier, Vec<CustomerId>>,
+    cannot_link: HashSet<(CustomerId, CustomerId)>,
+    log: Log,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// A value as it is held, and the customer of its fragment when that was told.
+#[derive(Debug, Clone)]
 struct Holder {
-    fragment: FragmentId,
+    holding: Holding,
     customer: CustomerId,
 }
 
@@ -33,291 +47,252 @@ struct Known {
     /// As loaded; absent for a customer of this batch.
     epoch: Option<u64>,
     is_changed: bool,
+    /// The customers, as loaded, of whose details this one would need.
+    lacks: Vec<CustomerId>,
 }
 
-/// Who an event happened to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolution {
-    /// The customer.
-    pub customer: CustomerId,
-    /// The fragment that the first of the identifiers was seen under.
-    pub fragment: FragmentId,
-    /// Whether it was seen for the first time.
-    pub is_new: bool,
-    /// The customers that the event joined into it.
-    pub merged: Vec<CustomerId>,
-    /// The evidence: the identifiers that named it, by priority.
-    pub evidence: Vec<Evidence>,
-    /// The identifiers that were left out.
-    pub dropped: Vec<Dropped>,
-}
-
-/// An identifier that named a customer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
-    /// The identifier.
-    pub identifier: Identifier,
-    /// The fragment that holds it.
-    pub fragment: FragmentId,
-    /// True where it holds it since this event; false where that is how the event found it.
-    pub is_attached: bool,
-}
-
-/// A customer has to be judged of whom only the id is known: what the overlay was told is stale, so load it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("customer {0} is not loaded")]
-pub struct UnknownView(pub CustomerId);
-
-/// A fragment made by a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewFragment {
-    /// Its id.
-    pub id: FragmentId,
-    /// When it was first seen.
-    pub create_time: Timestamp,
-}
-
-/// A customer joined into another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Merge {
-    /// The one that is gone.
-    pub from: CustomerId,
-    /// The one that survives, as known at that event; later merges of the batch may join it into yet another.
-    pub into: CustomerId,
-}
-
-/// A customer whose row changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CustomerChange {
-    /// The customer after the batch.
-    pub view: CustomerView,
-    /// The epoch that the plan was made for; absent for a new customer.
-    pub epoch: Option<u64>,
-}
-
-/// All that a batch changes, to be written at once or not at all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// The fragments made.
-    pub fragments: Vec<NewFragment>,
-    /// The identifiers attached, each to the fragment of the customer at that moment.
-    pub identifiers: Vec<(Identifier, FragmentId)>,
-    /// The merges, in order.
-    pub merges: Vec<Merge>,
-    /// The customers that are there after the batch and were not so before, by id.
-    pub customers: Vec<CustomerChange>,
-    /// The customers that were there before and are joined into another, with the epoch planned for, by id.
-    pub removed: Vec<(CustomerId, u64)>,
-    /// Where each merged customer, or fragment of the batch, ends up.
-    pub redirects: Vec<(CustomerId, CustomerId)>,
-}
-
-impl Changes {
-    /// Whether nothing changes.
-    pub const fn is_empty(&self) -> bool {
-        self.fragments.is_empty() && self.identifiers.is_empty() && self.merges.is_empty()
-    }
-}
-
-impl<'a> Overlay<'a> {
+impl<'r> Overlay<'r> {
     /// Knows nothing yet.
-    pub fn new(namespaces: &'a Namespaces) -> Self {
+    pub fn new(rules: &'r Rules) -> Self {
         Self {
-            namespaces,
+            rules,
             holders: HashMap::new(),
             customers: HashMap::new(),
-            redirects: HashMap::new(),
-            fragments: Vec::new(),
-            identifiers: Vec::new(),
-            merges: Vec::new(),
+            roots: HashMap::new(),
+            listed: HashMap::new(),
+            cannot_link: HashSet::new(),
+            log: Log::default(),
         }
     }
 
-    /// Tells who holds an identifier, and the fragment that it was seen under.
-    pub fn hold(&mut self, identifier: Identifier, fragment: FragmentId, customer: CustomerId) {
+    /// Tells how a value is held, and the customer of its fragment; of a shared value only the anonymous
+    /// customer of its own is told so.
+    pub fn hold(
+        &mut self,
+        identifier: Identifier,
+        fragment: FragmentId,
+        customer: CustomerId,
+        state: HolderState,
+        fan_out: FanOut,
+    ) {
+        let holding = Holding {
+            fragment,
+            state,
+            fan_out,
+        };
         self.holders
-            .insert(identifier, Holder { fragment, customer });
+            .insert(identifier, Holder { holding, customer });
+    }
+
+    /// Tells that a shared value is listed for a customer.
+    pub fn know_shared(&mut self, identifier: Identifier, customer: CustomerId) {
+        self.listed.entry(identifier).or_default().push(customer);
+    }
+
+    /// Tells that two customers must never be joined by events.
+    pub fn know_cannot_link(&mut self, a: CustomerId, b: CustomerId) {
+        self.cannot_link.insert((a, b));
+    }
+
+    /// Counts an event that was resolved without this overlay.
+    pub const fn pass(&mut self) {
+        self.log.event += 1;
     }
 
     /// Tells what is known of a customer, and the epoch of that knowledge.
     pub fn know(&mut self, view: CustomerView, epoch: u64) {
+        let lacks = match view.detail {
+            Some(_) => Vec::new(),
+            None => vec![view.id],
+        };
         self.customers.insert(
             view.id,
             Known {
                 view,
                 epoch: Some(epoch),
                 is_changed: false,
+                lacks,
             },
         );
     }
 
-    /// Decides one event. `fragment` is used where somebody is seen for the first time, at `now`.
-    ///
-    /// # Errors
-    /// [`UnknownView`] where a customer must be judged that was not told; nothing was changed.
-    ///
-    /// # Panics
-    /// Where no identifier was kept: such an event names nobody and is refused before.
-    pub fn resolve(
-        &mut self,
-        screened: &Screened,
-        fragment: impl FnOnce() -> FragmentId,
-        now: Timestamp,
-    ) -> Result<Resolution, UnknownView> {
-        let claims: Vec<Claim> = screened
-            .kept
-            .iter()
-            .map(|(rank, identifier)| Claim {
-                rank: *rank,
-                holder: self
-                    .holders
-                    .get(identifier)
-                    .map(|holder| self.root(holder.customer)),
-            })
-            .collect();
-        let plan = self.plan(&claims, screened.is_alias)?;
-        let (customer, is_new) = match plan.target {
-            Target::Known(customer) => (customer, false),
-            Target::New => (self.create(fragment(), now), true),
-        };
-        self.merge(customer, &plan.merge);
-        let mut evidence = Vec::with_capacity(screened.kept.len());
-        let mut dropped = screened.dropped.clone();
-        for (place, (_, identifier)) in screened.kept.iter().enumerate() {
-            let identifier = identifier.clone();
-            if plan.dropped.contains(&place) {
-                dropped.push(Dropped {
-                    identifier,
-                    reason: DropReason::LimitExceeded,
-                });
-                continue;
-            }
-            let is_attached = plan.attach.contains(&place);
-            if is_attached {
-                self.attach(customer, identifier.clone());
-            }
-            let holder = self.holders.get(&identifier);
-            evidence.push(Evidence {
-                fragment: holder.map_or(customer.fragment(), |holder| holder.fragment),
-                identifier,
-                is_attached,
-            });
-        }
-        let first = evidence.first();
-        let fragment = first.map_or(customer.fragment(), |first| first.fragment);
-        Ok(Resolution {
-            customer,
-            fragment,
-            is_new,
-            merged: plan.merge,
-            evidence,
-            dropped,
-        })
-    }
-
     /// Where a customer is now, after the merges of this batch.
-    pub fn root(&self, mut customer: CustomerId) -> CustomerId {
-        // Each redirect leads to an older customer, so that this ends.
-        while let Some(into) = self.redirects.get(&customer) {
-            customer = *into;
-        }
-        customer
+    pub fn root(&self, customer: CustomerId) -> CustomerId {
+        self.root_of(customer.fragment(), customer)
     }
 
     /// Joins customers into the first of them, which must be the oldest, as [`crate::plan_merge`] says.
+    /// What an unmerge said of them is passed over.
+    ///
+    /// # Panics
+    /// Where one of them was not told.
     pub fn merge(&mut self, into: CustomerId, others: &[CustomerId]) {
         for from in others {
-            let loser = self
-                .customers
-                .get(from)
-                .expect("a merge was planned with both")
-                .view
-                .clone();
-            let survivor = self.changed(into);
-            survivor.fold(&loser);
-            self.redirects.insert(*from, into);
-            self.merges.push(Merge { from: *from, into });
+            self.fold(*from, into);
+            let edge = (into.fragment(), Some(from.fragment()));
+            self.log.note(EvidenceKind::Forced, edge, None, "");
         }
     }
 
-    /// What the events so far changed.
-    pub fn into_changes(self) -> Changes {
-        let mut customers = Vec::new();
-        let mut removed = Vec::new();
-        let redirects = self
-            .redirects
-            .keys()
-            .map(|from| (*from, self.root(*from)))
-            .collect();
-        for (id, known) in self.customers {
-            match (self.redirects.contains_key(&id), known.epoch) {
-                (true, Some(epoch)) => removed.push((id, epoch)),
-                (false, epoch) if known.is_changed => customers.push(CustomerChange {
-                    view: known.view,
-                    epoch,
-                }),
-                _ => {}
-            }
-        }
-        customers.sort_by_key(|change| change.view.id);
-        removed.sort();
-        Changes {
-            fragments: self.fragments,
-            identifiers: self.identifiers,
-            merges: self.merges,
-            customers,
-            removed,
-            redirects,
-        }
+    pub(crate) const fn rules(&self) -> &'r Rules {
+        self.rules
     }
 
-    fn plan(&self, claims: &[Claim], is_alias: bool) -> Result<Plan, UnknownView> {
-        let mut views = Vec::new();
-        let first = claims.first().and_then(|claim| claim.holder);
-        if first.is_none() || claims.iter().any(|claim| claim.holder != first) {
-            for holder in claims.iter().filter_map(|claim| claim.holder) {
-                let known = self.customers.get(&holder).ok_or(UnknownView(holder))?;
-                views.push(&known.view);
+    /// Who a customer is, where it was told.
+    pub(crate) fn view(&self, customer: CustomerId) -> Result<&CustomerView, Need> {
+        let known = self.customers.get(&customer);
+        known.map(|known| &known.view).ok_or(Need::View(customer))
+    }
+
+    /// The customers whose details would have to be loaded to know those of one.
+    pub(crate) fn lacking(&self, customer: CustomerId) -> &[CustomerId] {
+        let known = self.customers.get(&customer);
+        known.map_or(&[], |known| known.lacks.as_slice())
+    }
+
+    pub(crate) fn is_weak(&self, rank: usize) -> bool {
+        self.rules.namespaces.at(rank).uniqueness() == Uniqueness::Weak
+    }
+
+    pub(crate) fn is_cannot_link(&self, a: CustomerId, b: CustomerId) -> bool {
+        let mut pairs = self.cannot_link.iter();
+        pairs.any(|(one, other)| {
+            let pair = (self.root(*one), self.root(*other));
+            pair == (a, b) || pair == (b, a)
+        })
+    }
+
+    /// The customer of a fragment, which was one's when that was told.
+    fn root_of(&self, fragment: FragmentId, customer: CustomerId) -> CustomerId {
+        let mut root = self.roots.get(&fragment).copied().unwrap_or(customer);
+        // Each step leads to an older customer, or stays where it is, so that this ends.
+        while let Some(next) = self.roots.get(&root.fragment()) {
+            if *next == root {
+                break;
             }
+            root = *next;
         }
-        let limits = Limits {
-            namespaces: self.namespaces,
-            is_alias,
-        };
-        Ok(plan(limits, claims, &views))
+        root
     }
 
     fn create(&mut self, fragment: FragmentId, now: Timestamp) -> CustomerId {
         let customer = CustomerId::from(fragment);
-        self.fragments.push(NewFragment {
+        let made = NewFragment {
             id: fragment,
             create_time: now,
-        });
+        };
+        self.log.fragments.push(made);
+        let mut view = CustomerView::new(customer, now);
+        view.detail = Some(
+            Detail {
+                fragments: vec![made],
+                held: Vec::new(),
+            }
+            .into(),
+        );
         self.customers.insert(
             customer,
             Known {
-                view: CustomerView::new(customer, now),
+                view,
                 epoch: None,
                 is_changed: true,
+                lacks: Vec::new(),
             },
         );
         customer
     }
 
-    fn attach(&mut self, customer: CustomerId, identifier: Identifier) {
-        self.changed(customer)
-            .add_identifiers(&identifier.namespace, 1);
-        let fragment = customer.fragment();
-        self.hold(identifier.clone(), fragment, customer);
-        self.identifiers.push((identifier, fragment));
+    /// Joins two customers into the older one. Returns that.
+    fn join(&mut self, one: CustomerId, other: CustomerId) -> CustomerId {
+        if one == other {
+            return one;
+        }
+        let is_older = |a: CustomerId, b: CustomerId| match (self.view(a), self.view(b)) {
+            (Ok(a), Ok(b)) => a.is_older_than(b),
+            (Err(_), _) | (_, Err(_)) => a < b,
+        };
+        let (into, from) = if is_older(one, other) {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        self.fold(from, into);
+        into
     }
 
-    fn changed(&mut self, customer: CustomerId) -> &mut CustomerView {
+    fn fold(&mut self, from: CustomerId, into: CustomerId) {
+        let loser = self
+            .customers
+            .get_mut(&from)
+            .expect("a merge was planned with both");
+        let lacks = std::mem::take(&mut loser.lacks);
+        let empty = CustomerView::new(from, loser.view.create_time);
+        let view = std::mem::replace(&mut loser.view, empty);
+        let survivor = self.changed(into);
+        survivor.view.fold(&view);
+        survivor.lacks.extend(lacks);
+        self.roots.insert(from.fragment(), into);
+        self.log.merges.push(Merge { from, into });
+    }
+
+    /// Gives a customer a value that nobody has, on one of its fragments.
+    fn attach(
+        &mut self,
+        customer: CustomerId,
+        fragment: FragmentId,
+        identifier: &Identifier,
+        now: Timestamp,
+    ) {
+        let known = self.changed(customer);
+        known.view.add_identifiers(&identifier.namespace, 1);
+        if let Some(detail) = known.detail() {
+            detail.held.push(Held {
+                identifier: identifier.clone(),
+                fragment,
+                attach_time: now,
+            });
+        }
+        let before = self.holders.get(identifier);
+        let fan_out = before.map(|it| it.holding.fan_out.clone());
+        self.log.touch(identifier, before.map(|it| &it.holding));
+        self.log.attached.insert(identifier.clone());
+        let state = HolderState::Live;
+        self.hold(
+            identifier.clone(),
+            fragment,
+            customer,
+            state,
+            fan_out.unwrap_or_default(),
+        );
+    }
+
+    /// Takes a value from the customer who has it. It stays where it was told to be held.
+    fn detach(&mut self, identifier: &Identifier) -> Option<FragmentId> {
+        let holder = self.holders.get(identifier)?;
+        let fragment = holder.holding.fragment;
+        let customer = self.root_of(fragment, holder.customer);
+        self.log.touch(identifier, Some(&holder.holding));
+        let known = self.changed(customer);
+        known.view.remove_identifier(&identifier.namespace);
+        if let Some(detail) = known.detail() {
+            detail.held.retain(|held| held.identifier != *identifier);
+        }
+        Some(fragment)
+    }
+
+    fn changed(&mut self, customer: CustomerId) -> &mut Known {
         let known = self
             .customers
             .get_mut(&customer)
             .expect("what changes was planned with");
         known.is_changed = true;
-        &mut known.view
+        known
+    }
+}
+
+impl Known {
+    fn detail(&mut self) -> Option<&mut Detail> {
+        let detail = self.view.detail.as_mut()?;
+        Some(std::sync::Arc::make_mut(detail))
     }
 }

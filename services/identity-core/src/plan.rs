@@ -1,240 +1,163 @@
-//! What one event, or one forced merge, does to the customers that it names.
+//! What an event does to each identifier that it carries, decided before anything is changed.
 //!
-//! The policy is `drop_lowest_priority`, the rule of Segment Unify: try; where the result breaks a limit, drop the
-//! event's identifier of the lowest priority and try again. The oldest customer survives.
-//!
-//! New identifiers of one namespace that are more than a customer may have of it are dropped first:
-//! they link nobody, and cost no identifier of another namespace.
+//! Greedy from the top: identifiers are looked at by priority, and each is judged against what was
+//! accepted before it. That is the same as dropping from the lowest priority up until the rest is
+//! consistent, without dropping what was never in conflict.
 
-use kernel::CustomerId;
+mod conflict;
+mod forced;
+mod trial;
 
-use crate::customer::CustomerView;
-use crate::limits::{ALIAS_VALUES, FRAGMENTS_PER_CUSTOMER, IDENTIFIERS_PER_CUSTOMER};
-use crate::namespace::Namespaces;
+use kernel::{CustomerId, FragmentId, Timestamp};
 
-/// One screened identifier of an event.
+pub use forced::{TooLarge, plan_merge};
+pub(crate) use trial::Trial;
+
+use crate::changes::Need;
+use crate::overlay::Overlay;
+use crate::screen::DropReason;
+
+/// One identifier of an event, and what is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
-    /// The rank of its namespace, as [`Namespaces::find`] gives it.
-    pub rank: usize,
-    /// The customer that holds it; absent where nobody does.
-    pub holder: Option<CustomerId>,
+pub(crate) struct Claim {
+    /// The rank of its namespace.
+    pub(crate) rank: usize,
+    /// The standing of its value.
+    pub(crate) standing: Standing,
 }
 
-/// Who the event happened to.
+/// The standing of a value before an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// Somebody seen for the first time.
+pub(crate) enum Standing {
+    /// Nobody has it.
     New,
-    /// A customer that is known.
-    Known(CustomerId),
+    /// A customer has it.
+    Held(CustomerId, FragmentId),
+    /// It is nobody's.
+    Contested,
+    /// It is nobody's, and names nobody.
+    Quarantined,
+    /// It may be anybody's.
+    Shared,
 }
 
-/// What an event does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// Who it happened to.
-    pub target: Target,
-    /// Which claims become identifiers of the target, by place.
-    pub attach: Vec<usize>,
-    /// Which customers are joined into the target, oldest first.
-    pub merge: Vec<CustomerId>,
-    /// Which claims were dropped because of a limit, by place, in the order in which they were dropped.
-    pub dropped: Vec<usize>,
+/// What becomes of one identifier of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It becomes one of the customer's.
+    Attach,
+    /// It is one of the customer's, or of one who is joined with it.
+    Keep,
+    /// It comes to the customer from the one who has it; `true`: with its fragment.
+    Move(bool),
+    /// It is nobody's from now on.
+    Contest,
+    /// It is nobody's from now on, and names nobody.
+    Quarantine,
+    /// It names nobody where anything else does.
+    Aside,
+    /// It is left out.
+    Drop(DropReason),
 }
 
-/// Customers cannot be joined: the result would be above a cap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "together they have {fragments} fragments and {identifiers} identifiers: a customer has at most {FRAGMENTS_PER_CUSTOMER} and {IDENTIFIERS_PER_CUSTOMER}"
-)]
-pub struct TooLarge {
-    /// The fragments of all.
-    pub fragments: u32,
-    /// The identifiers of all.
-    pub identifiers: u32,
+/// What becomes of the identifiers of an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// For each claim.
+    pub(crate) verdicts: Vec<Verdict>,
+    /// The customers that become one, in the order in which they were named.
+    pub(crate) members: Vec<CustomerId>,
+    /// The claims that stood in conflict, by place: their values are between one more customer.
+    pub(crate) conflicts: Vec<usize>,
+    /// True where the customer may have too much afterwards, so that the oldest goes.
+    pub(crate) trims: bool,
 }
 
-/// The number of values that a customer may have of each namespace.
+impl Plan {
+    /// Returns whether any identifier names the customer.
+    pub(crate) fn has_customer(&self) -> bool {
+        let named = |it: &Verdict| matches!(it, Verdict::Attach | Verdict::Keep);
+        self.verdicts.iter().any(named)
+    }
+}
+
+/// An event that is planned.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits<'a> {
-    /// The namespaces, each with its limit.
-    pub namespaces: &'a Namespaces,
-    /// True for an alias, which may give a customer [`ALIAS_VALUES`] of each at the least.
-    pub is_alias: bool,
+pub(crate) struct Planner<'p, 'r> {
+    pub(crate) overlay: &'p Overlay<'r>,
+    pub(crate) claims: &'p [Claim],
+    /// For each claim, the number of other customers between whom its value stood, and whether one is
+    /// among them.
+    pub(crate) fan_out: &'p dyn FanOuts,
+    /// True where the sender knows that all are one person's.
+    pub(crate) is_alias: bool,
+    /// The time of acceptance.
+    pub(crate) now: Timestamp,
 }
 
-impl Limits<'_> {
-    fn at(self, rank: usize) -> u32 {
-        let limit = self.namespaces.at(rank).limit();
-        if self.is_alias {
-            limit.max(ALIAS_VALUES)
-        } else {
-            limit
+/// Between whom the values of an event stood.
+pub(crate) trait FanOuts: std::fmt::Debug {
+    /// Returns whether a value is between too many customers once it stands before this one, too;
+    /// absent for a customer that is new.
+    fn is_beyond(&self, place: usize, customer: Option<CustomerId>) -> bool;
+}
+
+impl Planner<'_, '_> {
+    /// Decides.
+    ///
+    /// # Errors
+    /// [`Need`].
+    pub(crate) fn plan(&self) -> Result<Plan, Need> {
+        if let Some(plan) = self.refused_whole() {
+            return Ok(plan);
+        }
+        let mut contested: Vec<usize> = Vec::new();
+        loop {
+            let mut trial = Trial::new(self, &contested);
+            let bridge = self.take_all(&mut trial)?;
+            if bridge.is_empty() {
+                return trial.finish();
+            }
+            // At least one claim more is contested each time, so that this ends.
+            contested.extend(bridge);
         }
     }
-}
 
-/// Plans an event: `claims` by priority, and the customers that hold any of them.
-///
-/// # Panics
-/// Where there is no claim, or a holder is not among the customers although the claims have more than one answer.
-pub fn plan(limits: Limits<'_>, claims: &[Claim], customers: &[&CustomerView]) -> Plan {
-    assert!(
-        !claims.is_empty(),
-        "an event without identifiers names nobody"
-    );
-    let surplus = surplus(limits, claims);
-    let places: Vec<usize> = (0..claims.len())
-        .filter(|place| !surplus.contains(place))
-        .collect();
-    let claims: Vec<Claim> = places.iter().map(|place| claims[*place]).collect();
-    let mut kept = claims.len();
-    let dropped = |kept: usize| {
-        let last_first = |places: &[usize]| places.iter().rev().copied().collect::<Vec<_>>();
-        [last_first(&surplus), last_first(&places[kept..])].concat()
-    };
-    loop {
-        let trial = &claims[..kept];
-        if let Some(holder) = only_holder(trial) {
-            // Nothing changes, so that no limit can break; limits lowered since do not undo what is.
-            return Plan {
-                target: Target::Known(holder),
-                attach: Vec::new(),
-                merge: Vec::new(),
-                dropped: dropped(kept),
+    /// Takes the claims in their order. Returns those that bridge two people and are to be contested
+    /// together; then it is to be begun again.
+    fn take_all(&self, trial: &mut Trial<'_, '_, '_>) -> Result<Vec<usize>, Need> {
+        for place in self.order() {
+            let claim = self.claims[place];
+            let verdict = match claim.standing {
+                _ if trial.is_contested(place) => Verdict::Contest,
+                Standing::Contested | Standing::Shared => Verdict::Aside,
+                Standing::Quarantined => Verdict::Drop(DropReason::Quarantined),
+                Standing::New => trial.take_new(claim.rank)?,
+                Standing::Held(customer, _) if trial.has(customer) => {
+                    trial.name(claim.rank);
+                    Verdict::Keep
+                }
+                Standing::Held(customer, _) => match trial.unfit(claim.rank, customer)? {
+                    None => trial.join(place, customer)?,
+                    Some(reason) => {
+                        let bridge = trial.bridge(customer, reason)?;
+                        if !bridge.is_empty() {
+                            return Ok(bridge.into_iter().chain([place]).collect());
+                        }
+                        trial.conflict(place, customer, reason)?
+                    }
+                },
             };
+            trial.decide(place, verdict);
         }
-        let holders = holders(trial, customers);
-        // The last one always fits: limits are at least 1.
-        if kept == 1 || fits(limits, trial, &holders) {
-            let new = (0..kept).filter(|place| trial[*place].holder.is_none());
-            return Plan {
-                target: holders
-                    .first()
-                    .map_or(Target::New, |oldest| Target::Known(oldest.id)),
-                attach: new.map(|place| places[place]).collect(),
-                merge: holders.iter().skip(1).map(|view| view.id).collect(),
-                dropped: dropped(kept),
-            };
-        }
-        kept -= 1;
+        Ok(Vec::new())
     }
-}
 
-/// Returns the places of new identifiers beyond the limit of their namespace, which no customer
-/// could have.
-fn surplus(limits: Limits<'_>, claims: &[Claim]) -> Vec<usize> {
-    let is_beyond = |place: &usize| {
-        let claim = claims[*place];
-        let is_alike = |other: &&Claim| other.rank == claim.rank && other.holder.is_none();
-        let before = claims[..*place].iter().filter(is_alike);
-        claim.holder.is_none() && before.fold(0, |count: u32, _| count + 1) >= limits.at(claim.rank)
-    };
-    (0..claims.len()).filter(is_beyond).collect()
-}
-
-/// Plans a forced merge: the survivor first, then the others, oldest first.
-///
-/// Somebody who names the customers knows better than the limits of namespaces; the caps hold all the same.
-///
-/// # Errors
-/// [`TooLarge`] where the result would be above a cap.
-///
-/// # Panics
-/// Where there is no customer.
-pub fn plan_merge(customers: &[&CustomerView]) -> Result<(CustomerId, Vec<CustomerId>), TooLarge> {
-    let sorted = oldest_first(customers.to_vec());
-    let union = union(&sorted).expect("a merge names customers");
-    let identifiers = union.identifier_count();
-    if union.fragment_count > FRAGMENTS_PER_CUSTOMER || identifiers > IDENTIFIERS_PER_CUSTOMER {
-        return Err(TooLarge {
-            fragments: union.fragment_count,
-            identifiers,
-        });
+    /// The order in which claims are looked at: by rank, as they are, and weak ones last.
+    fn order(&self) -> impl Iterator<Item = usize> {
+        let weak = |place: &usize| self.overlay.is_weak(self.claims[*place].rank);
+        let places = 0..self.claims.len();
+        let strong = places.clone().filter(move |place| !weak(place));
+        strong.chain(places.filter(move |place| weak(place)))
     }
-    Ok((
-        union.id,
-        sorted.iter().skip(1).map(|view| view.id).collect(),
-    ))
-}
-
-/// The one customer that holds every claim, where it is so.
-fn only_holder(claims: &[Claim]) -> Option<CustomerId> {
-    let first = claims.first()?.holder?;
-    claims
-        .iter()
-        .all(|claim| claim.holder == Some(first))
-        .then_some(first)
-}
-
-/// The customers that hold any of the claims, oldest first.
-fn holders<'a>(claims: &[Claim], customers: &[&'a CustomerView]) -> Vec<&'a CustomerView> {
-    let mut holders: Vec<&CustomerView> = Vec::new();
-    for id in claims.iter().filter_map(|claim| claim.holder) {
-        if !holders.iter().any(|known| known.id == id) {
-            let view = customers
-                .iter()
-                .find(|view| view.id == id)
-                .expect("the holder of each claim was loaded");
-            holders.push(view);
-        }
-    }
-    oldest_first(holders)
-}
-
-fn oldest_first(mut customers: Vec<&CustomerView>) -> Vec<&CustomerView> {
-    customers.sort_by_key(|view| (view.create_time, view.id));
-    customers
-}
-
-fn union(customers: &[&CustomerView]) -> Option<CustomerView> {
-    let (first, others) = customers.split_first()?;
-    let mut union = (*first).clone();
-    for other in others {
-        union.fold(other);
-    }
-    Some(union)
-}
-
-/// Whether the customer that the claims would make keeps every limit.
-fn fits(limits: Limits<'_>, claims: &[Claim], holders: &[&CustomerView]) -> bool {
-    let namespaces = limits.namespaces;
-    let brings = |rank: usize| {
-        claims
-            .iter()
-            .filter(|claim| claim.rank == rank && claim.holder.is_none())
-            .fold(0_u32, |count, _| count + 1)
-    };
-    let Some(union) = union(holders) else {
-        let mut ranks = 0..namespaces.iter().len();
-        return ranks.all(|rank| brings(rank) <= limits.at(rank));
-    };
-    let new = claims.iter().fold(0_u32, |count, claim| {
-        count + u32::from(claim.holder.is_none())
-    });
-    union.fragment_count <= FRAGMENTS_PER_CUSTOMER
-        && union.identifier_count() + new <= IDENTIFIERS_PER_CUSTOMER
-        && namespaces.iter().enumerate().all(|(rank, namespace)| {
-            union.identifiers_in(namespace.name()) + brings(rank) <= limits.at(rank)
-                || grows_nothing(namespaces, rank, claims, holders)
-        })
-}
-
-/// Whether no customer gets more of a namespace than one of them has: then a limit lowered since is not broken now.
-fn grows_nothing(
-    namespaces: &Namespaces,
-    rank: usize,
-    claims: &[Claim],
-    holders: &[&CustomerView],
-) -> bool {
-    let name = namespaces.at(rank).name();
-    let having = holders
-        .iter()
-        .filter(|view| view.identifiers_in(name) > 0)
-        .count();
-    having <= 1
-        && !claims
-            .iter()
-            .any(|claim| claim.rank == rank && claim.holder.is_none())
 }

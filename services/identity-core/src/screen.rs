@@ -1,7 +1,9 @@
 //! Which identifiers of an event may name a customer.
 
 use crate::customer::Identifier;
-use crate::namespace::{MalformedValue, Namespaces};
+use crate::limits::{IDENTIFIER_CHARS, IDENTIFIERS_PER_EVENT};
+use crate::normalizer::MalformedValue;
+use crate::rules::Rules;
 
 /// Why an identifier was not used to resolve its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,8 +12,26 @@ pub enum DropReason {
     BlockedValue,
     /// The value is none of its namespace, such as an e-mail address without `@`.
     MalformedValue,
-    /// With it, the customer would have more than one may have.
+    /// With it, the customer would have more values of its namespace than one may have.
     LimitExceeded,
+    /// With it, the customer would have more fragments or identifiers than one may have.
+    CustomerFull,
+    /// It belongs to a customer with whom this one must never be joined, since an unmerge.
+    CannotLink,
+    /// It belongs to a customer who is known.
+    KnownCustomer,
+    /// Several customers claimed it, so that it is nobody's.
+    Contested,
+    /// It stood between too many customers, so that it is nobody's.
+    Quarantined,
+    /// The event has more values of a namespace than one customer may have, and is refused whole.
+    ConflictingValues,
+    /// The event has more identifiers than one may have.
+    TooMany,
+    /// The customer of the value was erased after the event.
+    Erased,
+    /// The processing of the value is stopped.
+    Suppressed,
     /// No such namespace is defined.
     UnknownNamespace,
 }
@@ -24,6 +44,15 @@ impl DropReason {
             Self::MalformedValue => "MALFORMED_VALUE",
             Self::LimitExceeded => "LIMIT_EXCEEDED",
             Self::UnknownNamespace => "UNKNOWN_NAMESPACE",
+            Self::CustomerFull => "CUSTOMER_FULL",
+            Self::CannotLink => "CANNOT_LINK",
+            Self::KnownCustomer => "KNOWN_CUSTOMER",
+            Self::Contested => "CONTESTED",
+            Self::Quarantined => "QUARANTINED",
+            Self::ConflictingValues => "CONFLICTING_VALUES",
+            Self::TooMany => "TOO_MANY",
+            Self::Erased => "ERASED",
+            Self::Suppressed => "SUPPRESSED",
         }
     }
 }
@@ -49,11 +78,9 @@ pub struct Screened {
 }
 
 /// Screens the identifiers of an event. Of several of one namespace the first ones have priority;
-/// one that is there twice, once it is normalised, counts once.
-pub fn screen(
-    namespaces: &Namespaces,
-    identifiers: impl IntoIterator<Item = (String, String)>,
-) -> Screened {
+/// one that is there twice, once it is normalised, counts once. Of more than an event may have, those of
+/// the lowest priority are left out.
+pub fn screen(rules: &Rules, identifiers: impl IntoIterator<Item = (String, String)>) -> Screened {
     let identifiers = identifiers.into_iter();
     let mut screened = Screened {
         kept: Vec::with_capacity(identifiers.size_hint().0),
@@ -67,21 +94,32 @@ pub fn screen(
                 reason,
             });
         };
-        let Some((rank, definition)) = namespaces.find(&namespace) else {
+        let Some((rank, definition)) = rules.find(&namespace) else {
             drop(namespace, value, DropReason::UnknownNamespace);
             continue;
         };
+        if value.chars().count() > IDENTIFIER_CHARS {
+            drop(namespace, value, DropReason::MalformedValue);
+            continue;
+        }
         if definition.is_blocked(&value) {
             drop(namespace, value, DropReason::BlockedValue);
             continue;
         }
-        match definition.normalizer().normalize(value) {
+        match definition.normalize(value) {
             Ok(value) => screened.kept.push((rank, Identifier { namespace, value })),
             Err(MalformedValue(value)) => drop(namespace, value, DropReason::MalformedValue),
         }
     }
     keep_first(&mut screened.kept);
     screened.kept.sort_by_key(|(rank, _)| *rank);
+    let too_many = IDENTIFIERS_PER_EVENT.min(screened.kept.len());
+    for (_, identifier) in screened.kept.drain(too_many..) {
+        screened.dropped.push(Dropped {
+            identifier,
+            reason: DropReason::TooMany,
+        });
+    }
     screened
         .dropped
         .sort_by(|a, b| a.identifier.cmp(&b.identifier));

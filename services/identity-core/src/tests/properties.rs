@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Up to four identifiers of few values each, so that events meet often.
-fn event() -> impl Strategy<Value = String> {
+pub(super) fn event() -> impl Strategy<Value = String> {
     let value = || proptest::option::weighted(0.5, 0_u8..6);
     (value(), value(), value(), value())
         .prop_filter("an event names somebody", |values| {
@@ -25,11 +25,11 @@ fn event() -> impl Strategy<Value = String> {
         })
 }
 
-fn tight() -> Namespaces {
+pub(super) fn tight() -> Rules {
     namespaces(&[("user_id", 1), ("email", 2), ("phone", 1), ("device", 3)])
 }
 
-fn loose() -> Namespaces {
+fn loose() -> Rules {
     namespaces(&[
         ("user_id", 100),
         ("email", 100),
@@ -119,5 +119,50 @@ proptest! {
             two.merge(&[id(*b), id(*a)]);
         }
         prop_assert_eq!(one.roots, two.roots);
+    }
+
+    #[test]
+    fn the_order_of_events_does_not_matter_where_all_are_joined(
+        events in prop::collection::vec(event(), 1..40),
+        shuffled in Just(()).prop_perturb(|(), mut rng| rng.random::<u64>()),
+    ) {
+        let rules = || under(ConflictRule::UnionAll, loose());
+        let (mut one, mut two) = (World::new(rules()), World::new(rules()));
+        let mut other = events.clone();
+        let count = other.len();
+        for place in 0..count {
+            let to = shuffled.rotate_left(u32::try_from(place).unwrap_or(0)) % count as u64;
+            other.swap(place, usize::try_from(to).unwrap_or(0));
+        }
+        for (event, moved) in events.iter().zip(&other) {
+            one.event(event);
+            two.event(moved);
+        }
+        let sorted = |world: &World| {
+            let mut all = world.picture();
+            all.sort();
+            all
+        };
+        prop_assert_eq!(sorted(&one), sorted(&two));
+    }
+
+    #[test]
+    fn limits_hold_under_every_policy(
+        events in prop::collection::vec(event(), 1..60),
+        size in 1_usize..8,
+    ) {
+        // World::apply checks every limit, and that nothing has two holders.
+        for rule in super::policies::RULES {
+            let (mut single, mut batched) = (World::new(under(rule, tight())), World::new(under(rule, tight())));
+            let events: Vec<_> = events.iter().map(String::as_str).collect();
+            for event in &events {
+                single.event(event);
+            }
+            for chunk in events.chunks(size) {
+                batched.batch(chunk);
+            }
+            prop_assert_eq!(single.picture(), batched.picture(), "{:?}", rule);
+            prop_assert_eq!(single.roots, batched.roots, "{:?}", rule);
+        }
     }
 }

@@ -1,0 +1,153 @@
+//! Identifiers that go to another customer, alone or with their fragment.
+
+use std::sync::Arc;
+
+use kernel::{CustomerId, FragmentId};
+
+use super::apply::Maker;
+use super::{Known, Overlay};
+use crate::changes::{EvidenceKind, Split};
+use crate::customer::{CustomerView, Detail, Held, Identifier, NewFragment};
+use crate::rules::ConflictRule;
+
+impl Overlay<'_> {
+    /// Gives a customer a value that another one has: with its fragment, where that has nothing else and
+    /// leaves somebody behind; else alone.
+    pub(super) fn take_over(
+        &mut self,
+        identifier: &Identifier,
+        (own, customer, is_whole): (FragmentId, CustomerId, bool),
+        (fragment, now): Maker<'_>,
+    ) {
+        let Some(holder) = self.holders.get(identifier).cloned() else {
+            return;
+        };
+        let from = holder.holding.fragment;
+        let giver = self.root_of(from, holder.customer);
+        if giver == customer {
+            return;
+        }
+        let is_moved = is_whole && self.refit(identifier, (from, giver, customer), now);
+        let to = if is_moved {
+            from
+        } else {
+            self.detach(identifier);
+            let is_own = self.rules.policy.rule == ConflictRule::ReassignNewest;
+            let made = is_own
+                .then(|| self.grow(customer, (fragment, now)))
+                .flatten();
+            let to = made.unwrap_or(own);
+            if made.is_some() {
+                let edge = (own, made);
+                self.log
+                    .note(EvidenceKind::Joined, edge, Some(identifier), "");
+            }
+            self.attach(self.root_of(own, own.into()), to, identifier, now);
+            to
+        };
+        let joined = if is_moved { own } else { from };
+        let edge = (to, Some(joined));
+        self.log
+            .note(EvidenceKind::Moved, edge, Some(identifier), "");
+        self.fan_out(identifier, giver);
+    }
+
+    /// Moves a fragment that has one identifier only, with its events. Returns false, and changes
+    /// nothing, where it has others, or leaves nobody behind.
+    fn refit(
+        &mut self,
+        identifier: &Identifier,
+        (from, giver, customer): (FragmentId, CustomerId, CustomerId),
+        now: kernel::Timestamp,
+    ) -> bool {
+        let Some(detail) = self.view(giver).ok().and_then(|view| view.detail.clone()) else {
+            return false;
+        };
+        let is_beside = |held: &&Held| held.fragment == from;
+        if detail.held.iter().filter(is_beside).count() != 1 || detail.fragments.len() < 2 {
+            return false;
+        }
+        let is_moved = |fragment: &NewFragment| fragment.id == from;
+        // The root keeps its id: where it is the one that goes, the others leave it.
+        let is_root = giver.fragment() == from;
+        let leaving = detail.fragments.iter().copied();
+        let leaving = leaving.filter(|fragment| is_moved(fragment) != is_root);
+        let part = self.split(giver, leaving.collect(), is_root);
+        let mover = if is_root { giver } else { part };
+        if let Some(detail) = self.changed(mover).detail() {
+            for held in &mut detail.held {
+                if held.identifier == *identifier {
+                    held.attach_time = now;
+                }
+            }
+        }
+        self.log.attached.insert(identifier.clone());
+        self.join(customer, mover);
+        true
+    }
+
+    /// Splits fragments off a customer of whom all is known. Returns the customer that they are.
+    fn split(
+        &mut self,
+        from: CustomerId,
+        mut leaving: Vec<NewFragment>,
+        is_remainder: bool,
+    ) -> CustomerId {
+        leaving.sort_unstable();
+        let oldest = leaving[0];
+        let into = CustomerId::from(oldest.id);
+        let is_leaving = |id: FragmentId| leaving.iter().any(|it| it.id == id);
+        let known = self.changed(from);
+        let mut left = CustomerView::new(into, oldest.create_time);
+        let mut taken = Detail {
+            fragments: leaving.clone(),
+            held: Vec::new(),
+        };
+        let mut rest = Vec::new();
+        if let Some(detail) = known.detail() {
+            detail.fragments.retain(|it| !is_leaving(it.id));
+            let held = std::mem::take(&mut detail.held);
+            let (go, stay) = held.into_iter().partition(|it| is_leaving(it.fragment));
+            (taken.held, detail.held) = (go, stay);
+            rest.clone_from(&detail.fragments);
+        }
+        for held in &taken.held {
+            known.view.remove_identifier(&held.identifier.namespace);
+            left.add_identifiers(&held.identifier.namespace, 1);
+        }
+        let count = u32::try_from(leaving.len()).unwrap_or(u32::MAX);
+        known.view.fragment_count = known.view.fragment_count.saturating_sub(count);
+        left.fragment_count = count;
+        left.detail = Some(Arc::new(taken));
+        let epoch = self.customers.get(&into).and_then(|known| known.epoch);
+        self.customers.insert(
+            into,
+            Known {
+                view: left,
+                epoch,
+                is_changed: true,
+                lacks: Vec::new(),
+            },
+        );
+        let fragments: Vec<_> = leaving.iter().map(|it| it.id).collect();
+        let parts = [(into, fragments.clone()), (from, ids(&rest))];
+        for (root, fragments) in parts {
+            for fragment in fragments {
+                self.roots.insert(fragment, root);
+                self.log.refitted.insert(fragment);
+            }
+        }
+        self.log.splits.push(Split {
+            from,
+            into,
+            fragments,
+            is_remainder,
+            merges_before: self.log.merges.len(),
+        });
+        into
+    }
+}
+
+fn ids(fragments: &[NewFragment]) -> Vec<FragmentId> {
+    fragments.iter().map(|it| it.id).collect()
+}

@@ -6,6 +6,7 @@ mod counting;
 mod ordinals;
 mod parts;
 mod properties;
+mod splits;
 mod waits;
 mod world;
 

@@ -18,7 +18,7 @@ pub(crate) const OWN: &str = "journey:
   exits: [{name: x, trigger: {event: stop}}]
   steps:
     - {id: a, wait: {duration: 30h}}
-    - {id: b, wait_for: {branches: [{trigger: {event: on}, next: a}], timeout: 40h}}
+    - {id: b, wait_for: {branches: [{trigger: {event: hop}, next: a}], timeout: 40h}}
 ---
 journey_map:
   name: m
@@ -91,7 +91,7 @@ enum Happening {
 fn happenings() -> impl Strategy<Value = Vec<(u64, Happening)>> {
     let event = prop_oneof![
         3 => prop::sample::select(vec!["a", "b", "c"]),
-        2 => prop::sample::select(vec!["go", "on"]),
+        2 => prop::sample::select(vec!["go", "hop"]),
         1 => Just("stop"),
     ];
     let fact = (1..4_u8, event, 0..2_u8, prop::bool::weighted(0.15));

@@ -1,13 +1,14 @@
 //! One customer and everything that its steps cause, for tests.
 
 mod replay;
+mod splits;
 mod stored;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use decision::limits::HEAD_BYTES;
-use decision::{Effects, Names, Source, fold_in_once, step_once, take_leave_once};
+use decision::{Effects, Names, Source, fold_in_once, take_leave_once};
 use kernel::{CustomerId, Reason};
 use messages::activation::v1 as api;
 use messages::activation::v1::ActivationStatus;
@@ -32,7 +33,9 @@ pub(super) struct World {
     pub(super) state: State,
     /// The same as the store has it.
     pub(super) stored: Stored,
-    fragments: u16,
+    pub(super) fragments: u16,
+    /// The fragment that what comes next happens to.
+    pub(super) ordinal: u16,
     pub(super) now: i64,
     pub(super) next_due: Option<Timestamp>,
     pub(super) counters: BTreeMap<String, i64>,
@@ -121,6 +124,7 @@ impl World {
             state: State::default(),
             stored: Stored::default(),
             fragments: 0,
+            ordinal: 0,
             now: 1_000_000,
             next_due: None,
             counters: BTreeMap::new(),
@@ -161,8 +165,9 @@ impl World {
         let now = Timestamp::from_millis(self.now);
         let mut stored = std::mem::take(&mut self.stored);
         let (definitions, customer) = (&self.definitions, self.customer);
+        let who = (customer, self.ordinal);
         let step = |state: &mut State, effects: &mut Effects| {
-            step_once::<ActivationCore>(definitions, state, customer, input, now, effects)
+            splits::step_of(definitions, state, who, input, now, effects)
         };
         let mut state = self.state.clone();
         let (outcome, effects) = stored.call(definitions, &mut state, (input, now), step);

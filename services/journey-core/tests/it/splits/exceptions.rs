@@ -49,7 +49,7 @@ fn what_runs_did_while_their_customers_were_one_is_not_undone() {
   name: j
   entry: {triggers: [{event: go}], key: k, reentry: REENTRY_AFTER_EXIT}
   steps:
-    - {id: a, wait_for: {branches: [{trigger: {event: on}, next: b}], timeout: 90d}}
+    - {id: a, wait_for: {branches: [{trigger: {event: hop}, next: b}], timeout: 90d}}
     - {id: b, wait: {duration: 90d}}
 ";
     let mut world = world(
@@ -58,7 +58,7 @@ fn what_runs_did_while_their_customers_were_one_is_not_undone() {
             "1d c1 go k=x",
             "1d c2 go k=y",
             "2d c2 merged c1",
-            "3d c1 on",
+            "3d c1 hop",
             "4d c2 split",
         ],
     );

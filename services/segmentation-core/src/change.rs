@@ -1,8 +1,9 @@
 //! Changes of memberships for consumers outside.
 //!
 //! The newest change of a customer and a segment says whether the customer is a member, so that
-//! nobody has to know of merges: who leaves by one leaves every segment first. The engine tells the
-//! merge itself, also of a customer of whom nothing is known here.
+//! nobody has to know of merges: who leaves by one leaves every segment first, and who comes out of
+//! one by an unmerge enters those that they are in. The engine tells merges, unmerges and erasures
+//! themselves, also of a customer of whom nothing is known here.
 
 use bytes::Bytes;
 use decision::Effects;
@@ -24,11 +25,11 @@ pub(crate) fn tell_changes(key: &Bytes, changes: &[SegmentChange], effects: &mut
     }
 }
 
-/// Tells that a customer who is joined into another leaves all segments.
+/// Tells that a customer who is no more leaves all segments, such as one who is joined into another.
 pub(crate) fn tell_leave(
     key: &Bytes,
     memberships: &[Membership],
-    at: Timestamp,
+    (at, reason): (Timestamp, ChangeReason),
     effects: &mut Effects,
 ) {
     for membership in memberships {
@@ -36,7 +37,7 @@ pub(crate) fn tell_leave(
             segment: membership.segment.as_ref().to_owned(),
             version: membership.version,
             entered: false,
-            reason: ChangeReason::Merge.into(),
+            reason: reason.into(),
             time_ms: 0,
         };
         tell(key, at.as_millis(), left, effects);

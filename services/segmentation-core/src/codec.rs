@@ -1,23 +1,29 @@
 //! States as the hot store keeps them: the head, without the parts that are kept apart.
 
 mod feature;
+mod fragment;
 mod ids;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use decision::{Poison, UnknownParts, read_ordinal};
 use expr::FeatureId;
 use kernel::{Duration, Timestamp};
+use messages::engine::state_v1::OtherPart;
 use messages::segmentation::state_v1 as stored;
 use prost::Message;
 use prost::encoding::bytes as field;
 
 use crate::limits;
 use crate::profile::{Said, Traits};
-use crate::state::{EventTotal, Features, Held, Listing, Membership, RecentEvents, State};
+use crate::state::{
+    EventTotal, Features, Fragments, Held, Listing, Membership, PartKind, RecentEvents, State,
+};
 
 pub(crate) use feature::{read_block, read_feature, write_block, write_feature, write_index};
+pub(crate) use fragment::{read_fragment, write_fragment};
 pub(crate) use ids::{read_id_run, write_id_run};
 
 /// The number of `State.traits`.
@@ -41,7 +47,9 @@ pub(crate) fn encode(state: &State) -> Bytes {
         last_seen_time_ms: state.last_seen.map(Timestamp::as_millis),
         definitions_fingerprint: state.fingerprint,
         clock_time_ms: state.clock.map(Timestamp::as_millis),
-        other_parts: state.others.listed(),
+        other_parts: list_parts(state),
+        joined_ordinals: write_ordinals(&state.fragments.joined),
+        older_ordinals: write_ordinals(&state.fragments.older),
         // What was written before follows: a repeated field is the sequence of its elements.
         traits: Vec::new(),
         recent_events: Vec::new(),
@@ -66,11 +74,15 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
     let dues = message.due_segments.into_iter().zip(message.due_times_ms);
     let traits = message.traits.into_iter();
     let traits = traits.map(Said::read).collect::<Result<_, _>>()?;
+    let (mut fragments, others) = read_parts(message.other_parts)?;
+    fragments.joined = read_ordinals(message.joined_ordinals)?;
+    fragments.older = read_ordinals(message.older_ordinals)?;
     Ok(State {
         traits: Arc::new(Traits::stored(traits)),
         totals: message.event_totals.into_iter().map(read_total).collect(),
         features: read_features(message.features, message.empty_features)?,
-        others: UnknownParts::read(message.other_parts)?,
+        others,
+        fragments,
         memberships: message
             .memberships
             .into_iter()
@@ -85,7 +97,35 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
         last_seen: message.last_seen_time_ms.map(Timestamp::from_millis),
         fingerprint: message.definitions_fingerprint,
         clock: message.clock_time_ms.map(Timestamp::from_millis),
+        parting: Vec::new(),
+        given: Vec::new(),
     })
+}
+
+/// Lists the fragments, and the parts of kinds that a newer version wrote. A version that knows of
+/// no fragments takes them for such, and keeps them.
+fn list_parts(state: &State) -> Vec<OtherPart> {
+    let mut parts: Vec<OtherPart> = state.fragments.listed().collect();
+    parts.extend(state.others.listed());
+    parts
+}
+
+fn read_parts(parts: Vec<OtherPart>) -> Result<(Fragments, UnknownParts), Poison> {
+    let kind = u32::from(PartKind::Fragment as u8);
+    let (own, others): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.kind == kind);
+    let mut fragments = Fragments::default();
+    for part in own {
+        fragments.insert(read_ordinal(part.ordinal)?, part)?;
+    }
+    Ok((fragments, UnknownParts::read(others)?))
+}
+
+fn write_ordinals(ordinals: &BTreeSet<u16>) -> Vec<u32> {
+    ordinals.iter().map(|ordinal| (*ordinal).into()).collect()
+}
+
+fn read_ordinals(stored: Vec<u32>) -> Result<BTreeSet<u16>, Poison> {
+    stored.into_iter().map(read_ordinal).collect()
 }
 
 fn write_total(total: &EventTotal) -> stored::EventTotal {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use decision::{
     BoundedCounters, Core, Effects, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites,
-    Poison, Step,
+    Poison, Split, Step,
 };
 use kernel::{CounterKey, EventIdHash, Owner, StreamName, Timestamp};
 use messages::convert;
@@ -17,8 +17,8 @@ use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate, evaluate_all, leave_deleted};
 use crate::profile::TraitChanges;
-use crate::state::{MissingParts, State};
-use crate::{codec, limits, merge, wants};
+use crate::state::{LAST, MissingParts, State};
+use crate::{codec, limits, merge, unmerge, wants};
 
 /// Segmentation's decisions, for the engine.
 #[derive(Debug)]
@@ -86,6 +86,34 @@ impl Core for SegmentationCore {
         Ok(unless_missing(folded, step.effects).unwrap_or(Outcome::Unchanged))
     }
 
+    fn split_off(
+        definitions: &Definitions,
+        state: &mut State,
+        split: Split<'_>,
+        step: &mut Step<'_>,
+    ) -> Option<Bytes> {
+        let (key, time) = (step.key, step.time);
+        let left = unmerge::split_off(Pass::of(definitions, state, step), key, time, split);
+        unless_missing(left, step.effects).flatten()
+    }
+
+    fn take_back(
+        definitions: &Definitions,
+        state: &mut State,
+        head: &Bytes,
+        step: &mut Step<'_>,
+    ) -> Result<Outcome, Poison> {
+        let (key, time) = (step.key, step.time);
+        *state = unmerge::read_returned(state, head)?;
+        let back = unmerge::take_back(Pass::of(definitions, state, step), key, time);
+        Ok(unless_missing(back, step.effects).unwrap_or(Outcome::Unchanged))
+    }
+
+    fn erase(_: &Definitions, state: &mut State, step: &mut Step<'_>) {
+        let (key, time) = (step.key, step.time.min(step.now));
+        unmerge::erase(state, key, time, step.effects);
+    }
+
     fn wants(
         definitions: &Definitions,
         state: &State,
@@ -136,6 +164,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) definitions: &'a Definitions,
     pub(crate) state: &'a mut State,
     pub(crate) now: Timestamp,
+    /// The fragment that the cause happened to.
+    pub(crate) ordinal: u16,
     pub(crate) effects: &'a mut Effects,
 }
 
@@ -145,6 +175,7 @@ impl<'a> Pass<'a> {
             definitions,
             state,
             now: step.now,
+            ordinal: step.ordinal.min(LAST),
             effects: &mut *step.effects,
         }
     }
@@ -169,7 +200,7 @@ impl<'a> Pass<'a> {
             if self.state.event_ids.is_repeated(id, self.now)? {
                 return Ok(Outcome::Unchanged);
             }
-            self.state.event_ids.add(id, self.now)?;
+            self.state.event_ids.add(id, self.now, self.ordinal)?;
         }
         let time = Timestamp::from_millis(record.time_ms);
         let is_new = !self.state.is_known();
@@ -306,7 +337,12 @@ impl<'a> Pass<'a> {
 
     /// Tells downstream everything that is known of the customer, and what of it changed, which it
     /// tells consumers outside too.
-    pub(crate) fn emit_profile(&mut self, key: &Bytes, at: Timestamp, changes: Vec<SegmentChange>) {
+    pub(crate) fn emit_profile(
+        &mut self,
+        key: &Bytes,
+        (at, reason): (Timestamp, ChangeReason),
+        changes: Vec<SegmentChange>,
+    ) {
         tell_changes(key, &changes, self.effects);
         let traits = self.state.traits.values();
         let mut traits: Vec<SetTrait> = traits
@@ -325,7 +361,7 @@ impl<'a> Pass<'a> {
                 segment: membership.segment.to_string(),
                 version: membership.version,
                 entered: true,
-                reason: ChangeReason::Merge.into(),
+                reason: reason.into(),
                 time_ms: membership.enter_time.as_millis(),
             });
         let profile = Profile {
@@ -346,7 +382,7 @@ impl<'a> Pass<'a> {
 
     /// Ends a step that changed the state.
     pub(crate) fn keep(&mut self) -> Outcome {
-        self.state.features.settle();
+        self.state.settle();
         Outcome::Keep {
             next_due: self.state.next_wake(),
         }

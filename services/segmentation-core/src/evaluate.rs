@@ -110,6 +110,8 @@ pub(crate) enum Cause<'a> {
     Time,
     /// Another customer was joined into this one, who was in these segments.
     Merge(&'a [Membership]),
+    /// The customer was taken apart, or came out of another one, and was in these segments then.
+    Unmerge(&'a [Membership]),
     /// The definitions are new.
     Definition,
 }
@@ -120,6 +122,7 @@ impl Cause<'_> {
             Self::Event(_) => ChangeReason::Event,
             Self::Time => ChangeReason::Time,
             Self::Merge(_) => ChangeReason::Merge,
+            Self::Unmerge(_) => ChangeReason::Unmerge,
             Self::Definition => ChangeReason::Definition,
         }
     }
@@ -235,7 +238,7 @@ fn effective_time(
                 .since(&customer, from, limits::LATE_INSTANTS);
             customer.found(since)?
         }
-        Cause::Merge(theirs) => theirs
+        Cause::Merge(known) | Cause::Unmerge(known) => known
             .iter()
             .find(|membership| membership.segment == segment.name)
             .map_or(now, |membership| membership.enter_time),

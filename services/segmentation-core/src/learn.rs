@@ -13,7 +13,7 @@ use crate::definitions::{Definitions, History};
 use crate::evaluate::Worklist;
 use crate::feature::{Feature, Sums};
 use crate::profile::{Said, Stamp, TraitChanges};
-use crate::state::{EventTotal, MissingParts};
+use crate::state::{Counted, Fragment, MissingParts, count_event};
 
 /// An event as it arrives, whole, as filters see it.
 struct Arriving<'a>(&'a Properties);
@@ -52,9 +52,13 @@ impl Pass<'_> {
     ) -> Result<TraitChanges, MissingParts> {
         let properties = convert::properties(&event.properties);
         let known_time = time.min(self.now);
+        let mut alone = self.begin_alone()?;
         let mut changes = TraitChanges::default();
         if !event.traits.is_empty() {
             let said = Said::by_event(&event.traits, Stamp::of(&event.event_id, known_time));
+            if let Some(alone) = &mut alone {
+                Arc::make_mut(&mut alone.traits).take(said.clone());
+            }
             changes = Arc::make_mut(&mut self.state.traits).take(said);
         }
         for name in changes.names() {
@@ -62,50 +66,73 @@ impl Pass<'_> {
         }
         self.state.see(known_time);
         work.add_all(self.definitions.by_seen().iter().copied());
-        self.count(&event.name, time, at, &properties, work)?;
-        self.state.recent.add(event, time);
+        self.count(&event.name, (time, at), &mut alone)?;
+        self.add_to_histories(&event.name, (time, at), &properties, work)?;
+        if let Some(mut alone) = alone {
+            alone.see(known_time);
+            self.state.fragments.put(self.ordinal, alone);
+        }
+        self.state.recent.add(event, time, self.ordinal);
+        self.state.bound_recent()?;
         Ok(changes)
     }
 
-    /// Counts an event, and adds it to the histories of its name that take it.
+    /// The fragment of the event, where the customer's fragments are told apart.
+    fn begin_alone(&mut self) -> Result<Option<Fragment>, MissingParts> {
+        if !self.state.tells_apart(self.ordinal) {
+            return Ok(None);
+        }
+        self.state.begin_fragments();
+        self.state.fragments.of(self.ordinal).map(Some)
+    }
+
+    /// Counts an event, and begins the histories of its name with the first.
     fn count(
         &mut self,
         name: &str,
-        time: Timestamp,
-        at: Timestamp,
-        properties: &Properties,
-        work: &mut Worklist,
+        (time, at): (Timestamp, Timestamp),
+        alone: &mut Option<Fragment>,
     ) -> Result<(), MissingParts> {
         let table = &self.definitions.table;
-        let groups = table.groups(name);
-        match self.state.total_place(name) {
-            Ok(place) => self.state.totals[place].add(time),
-            Err(_) if groups.is_none() && self.state.has_all_names() => return Ok(()),
-            Err(place) => {
-                // Where too many names are known, this one may have happened before.
-                let is_first = !self.state.has_all_names();
-                let total = EventTotal::of(name, time);
-                self.state.totals.insert(place, total);
-                for history in table.of_event(name) {
-                    if self.state.features.has(history.id) {
-                        continue;
-                    }
-                    if is_first {
-                        self.state.features.begin_empty(history.id);
-                    } else {
-                        *self.state.features.own_mut(history.id)? = Feature::beginning(at);
-                    }
+        let is_read = table.groups(name).is_some();
+        let mut counted = count_event(&mut self.state.totals, name, time, is_read);
+        if let Some(alone) = alone {
+            counted = count_event(&mut alone.totals, name, time, is_read);
+        }
+        let features = &mut self.state.features;
+        for history in table.of_event(name) {
+            match counted {
+                Counted::Again | Counted::Not => return Ok(()),
+                Counted::First if features.has(history.id) => {}
+                Counted::First => features.begin_empty(history.id),
+                Counted::Late if alone.is_none() && features.has(history.id) => {}
+                Counted::Late if features.has_of(history.id, self.ordinal) => {}
+                Counted::Late => {
+                    *features.of_mut(history.id, self.ordinal)? = Feature::beginning(at);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Adds an event to the histories of its name that take it, as its fragment's.
+    fn add_to_histories(
+        &mut self,
+        name: &str,
+        (time, at): (Timestamp, Timestamp),
+        properties: &Properties,
+        work: &mut Worklist,
+    ) -> Result<(), MissingParts> {
+        let ordinal = self.ordinal;
         let mut missing = MissingParts::default();
         for history in accepting(self.definitions, name, properties) {
             let value = history.property.as_deref();
             let value = value.and_then(|property| properties.value(property));
             let event = Sums::one(time, value.and_then(Value::as_number));
-            let added = self.state.features.own_mut(history.id).and_then(|feature| {
+            let feature = self.state.features.of_mut(history.id, ordinal);
+            let added = feature.and_then(|feature| {
                 let added = feature.add(event, at, history.retention);
-                added.map_err(|missing| missing.of(history.id, 0))
+                added.map_err(|missing| missing.of(history.id, ordinal))
             });
             missing.note(added, ());
             work.add_all(history.readers.iter().copied());

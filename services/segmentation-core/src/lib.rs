@@ -1,7 +1,7 @@
 //! Decides what is known about a customer and which segments they are in. Pure.
 //!
 //! It keeps traits, bounded histories and memberships, and changes memberships by events, by time
-//! alone, by merges and by new definitions, each with its reason and the exact instant. It does not
+//! alone, by merges, by unmerges and by new definitions, each with its reason and the exact instant. It does not
 //! store, read clocks, or talk to anybody.
 
 mod adopt;
@@ -21,6 +21,7 @@ mod merge;
 mod profile;
 mod reading;
 mod state;
+mod unmerge;
 mod wants;
 
 pub use self::core::SegmentationCore;
@@ -29,3 +30,4 @@ pub use definitions::Definitions;
 pub use explain::{ExplainError, Explanation, explain_expression, explain_segments};
 pub use reading::{FeatureReading, Known};
 pub use state::{EventTotal, Membership, MissingParts, PartKind, RecentEvent, State};
+pub use unmerge::{Undivided, undivided};

@@ -25,6 +25,9 @@ pub const INLINE_BYTES: usize = decision::limits::HEAD_BYTES / 2;
 /// Bytes of the histories that stand in the head after a merge above which those of fragments are
 /// joined, so that many merged customers with many small histories fit one state.
 pub const FRAGMENTS_INLINE_BYTES: usize = 64 * 1024;
+/// Bytes of the fragments of a merged customer that stand in the head of its state together, beside
+/// their histories: a quarter of what a head should have. The largest go apart when there are more.
+pub const FRAGMENTS_BYTES: usize = decision::limits::HEAD_BYTES / 4;
 /// Bytes of a history below which it stays in the head: a key of its own costs the store more than
 /// that.
 pub const LEAST_APART_BYTES: usize = 128;
@@ -69,6 +72,9 @@ pub const HEAD_EVENT_IDS: usize = 32;
 /// Ids that leave the head for a block at once: a block is written as seldom, and the head has at the
 /// most so many more. A block is full with a whole number of them.
 pub const MOVED_EVENT_IDS: usize = 32;
+/// Ids that stand in the head of a merged customer at the most. The fragments take turns, so that
+/// each has blocks of some size: a block is of one fragment.
+pub const MERGED_HEAD_EVENT_IDS: usize = 128;
 /// Ids in a full block: some 5 KB, of which the key takes less than 3 %.
 pub const EVENT_IDS_IN_BLOCK: usize = 512;
 /// Instants at which time changed something, caught up in one step; the rest follows at once, by

@@ -2,13 +2,15 @@
 //! there.
 //!
 //! Histories move as they are stored, and are those of a fragment of its own from then on. What
-//! either customer knew is known of the survivor, as exactly as before. A merge is never refused.
+//! either customer knew is known of the survivor, as exactly as before, and what happened to each
+//! is kept apart, so that an unmerge gives it back. A merge is never refused.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Moved, Outcome, PartWrites, Poison};
+use decision::{Effects, Moved, Outcome, PartWrites, Poison, fragment_ordinal};
 use kernel::Timestamp;
+use messages::stream::v1::ChangeReason;
 
 use crate::adopt::adopt;
 use crate::change::tell_leave;
@@ -17,7 +19,7 @@ use crate::core::Pass;
 use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate_all};
-use crate::state::{MissingParts, State};
+use crate::state::{Fragment, Membership, MissingParts, State, join_totals, set_ordinal};
 
 /// Takes the customer off the counters of members, and tells that they left. Returns the head of
 /// what is known, decided up to the merge.
@@ -36,14 +38,10 @@ pub(crate) fn take_leave(
     // Due times belong to the set of definitions that decided them.
     pass.catch_up(key, at)?;
     pass.advance(key, at)?;
-    for membership in &pass.state.memberships {
-        let counter = Counter::Members {
-            segment: &membership.segment,
-        };
-        pass.effects.count(counter.key(), -1);
-    }
-    tell_leave(key, &pass.state.memberships, at, pass.effects);
-    pass.state.features.settle();
+    count_out(&pass.state.memberships, pass.effects);
+    let reason = ChangeReason::Merge;
+    tell_leave(key, &pass.state.memberships, (at, reason), pass.effects);
+    pass.state.settle();
     // The parts that changed are drained from the state itself, once more.
     let mut stored = pass.state.clone();
     let mut writes = PartWrites::default();
@@ -81,12 +79,13 @@ pub(crate) fn fold_in(
     }
     compare(pass.definitions, &other.memberships, pass.effects);
     adopt(pass.definitions, other, at).map_err(|missing| missing.raised(ordinal))?;
+    tell_apart(pass.state, (&mut *other, ordinal))?;
     let theirs = other.traits.iter().cloned();
     let traits = Arc::make_mut(&mut pass.state.traits).join(theirs);
     pass.count_left_out(&traits);
     join(
         pass.state,
-        (other, ordinal),
+        (&mut *other, ordinal),
         (at, pass.now),
         pass.definitions,
     )?;
@@ -100,38 +99,61 @@ pub(crate) fn fold_in(
         pass.effects,
     )?;
     pass.state.clock = Some(at);
-    pass.emit_profile(key, at, changes);
+    pass.emit_profile(key, (at, ChangeReason::Merge), changes);
     Ok(pass.keep())
 }
 
-/// Adds to a state what another one knows beside traits. Its histories become those of fragments of
-/// their own.
+/// Takes a customer off the counters of members.
+pub(crate) fn count_out(memberships: &[Membership], effects: &mut Effects) {
+    for membership in memberships {
+        let counter = Counter::Members {
+            segment: &membership.segment,
+        };
+        effects.count(counter.key(), -1);
+    }
+}
+
+/// Adds to a state what another one knows beside traits, as what happened to fragments of their own.
 fn join(
     state: &mut State,
     (other, ordinal): (&mut State, u16),
     (at, now): (Timestamp, Timestamp),
     definitions: &Definitions,
 ) -> Result<(), MissingParts> {
-    for theirs in &other.totals {
-        let is_read = definitions.table.groups(&theirs.name).is_some();
-        match state.total_place(&theirs.name) {
-            Ok(place) => state.totals[place].join(theirs),
-            Err(_) if !is_read && state.has_all_names() => {}
-            Err(place) => state.totals.insert(place, theirs.clone()),
-        }
-    }
+    let is_read = |name: &str| definitions.table.groups(name).is_some();
+    join_totals(&mut state.totals, &other.totals, is_read);
     for (key, part) in other.others.iter() {
         if let Some(key) = key.raised(ordinal) {
             state.others.insert(key, part.clone());
         }
     }
     let theirs = std::mem::take(&mut other.features);
-    state.features.take_in(theirs, ordinal, at)?;
-    state.recent.join(&other.recent);
+    let joined = state.features.take_in(theirs, ordinal, at)?;
+    let joined = joined.into_iter().filter(|own| state.fragments.has(*own));
+    let joined: Vec<u16> = joined.collect();
+    state.fragments.joined.extend(joined);
+    for element in other.recent.to_elements() {
+        let theirs = fragment_ordinal(ordinal, element.ordinal);
+        state.recent.put(set_ordinal(element, theirs));
+    }
+    state.bound_recent()?;
     let theirs = std::mem::take(&mut other.event_ids);
     state.event_ids.take_in(theirs, ordinal, now)?;
     for seen in [other.first_seen, other.last_seen].into_iter().flatten() {
         state.see(seen);
     }
     Ok(())
+}
+
+/// Keeps apart what happened to either customer alone, before they are one.
+fn tell_apart(state: &mut State, (other, ordinal): (&mut State, u16)) -> Result<(), MissingParts> {
+    state.begin_fragments();
+    other.begin_fragments();
+    let mut theirs = std::mem::take(&mut other.fragments);
+    if theirs.has(0) {
+        let own = theirs.of(0).map_err(|missing| missing.raised(ordinal))?;
+        let memberships = other.memberships.clone();
+        theirs.put(0, Fragment { memberships, ..own });
+    }
+    state.fragments.take_in(theirs, ordinal)
 }

@@ -122,8 +122,9 @@ pub(crate) fn level_change(
     level: f64,
     after: Timestamp,
 ) -> Result<Option<(Timestamp, bool)>, MissingParts> {
-    // It is not worth a search which of several histories takes the answer there.
-    let [only] = held else {
+    let mut kept = held.iter().filter(|held| !held.is_empty());
+    let (Some(only), None) = (kept.next(), kept.next()) else {
+        // It is not worth a search which of several histories takes the answer there.
         let change = next_change(held, feature, after)?;
         return Ok(change.map(|at| (at, false)));
     };

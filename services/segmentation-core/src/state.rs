@@ -1,8 +1,10 @@
 //! The state of one customer.
 
+mod fragments;
 mod ids;
 mod parts;
 mod recent;
+mod split;
 mod total;
 
 use std::sync::Arc;
@@ -11,15 +13,16 @@ use bytes::Bytes;
 use decision::{PartKey, PartLoad, PartWrites, Poison, UnknownParts};
 use kernel::{Properties, Timestamp};
 
-use crate::limits;
 use crate::profile::{Content, Traits};
 
-pub(crate) use ids::{EventIds, IdBlock, IdRun};
+pub(crate) use fragments::{Fragment, Fragments, LAST};
+pub(crate) use ids::{EventIds, IdBlock, IdRun, RecentId};
 pub(crate) use parts::{Features, Held, Listing};
 pub use parts::{MissingParts, PartKind};
 pub use recent::RecentEvent;
-pub(crate) use recent::RecentEvents;
+pub(crate) use recent::{RecentEvents, set_ordinal};
 pub use total::EventTotal;
+pub(crate) use total::{Counted, count_event, has_all_names, join_totals, total_place};
 
 /// The state of one customer. Cheap to clone: what a step does not touch is shared.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,12 +39,18 @@ pub struct State {
     pub(crate) dues: Vec<(u32, Timestamp)>,
     pub(crate) recent: RecentEvents,
     pub(crate) event_ids: EventIds,
+    /// Of a merged customer: what happened to each fragment alone. All else here is of all of them.
+    pub(crate) fragments: Fragments,
     pub(crate) first_seen: Option<Timestamp>,
     pub(crate) last_seen: Option<Timestamp>,
     /// The set of definitions that the memberships and dues were decided by.
     pub(crate) fingerprint: u64,
     /// The latest instant at which the memberships were decided.
     pub(crate) clock: Option<Timestamp>,
+    /// Parts of fragments that leave, as they are to be stored until they have moved.
+    pub(crate) parting: Vec<(PartKey, Option<Bytes>)>,
+    /// Parts that were loaded before the state that lists them is there.
+    pub(crate) given: Vec<(PartKey, Bytes)>,
 }
 
 /// A segment that the customer is in.
@@ -124,13 +133,12 @@ impl State {
     }
 
     pub(crate) fn total_place(&self, name: &str) -> Result<usize, usize> {
-        self.totals
-            .binary_search_by(|total| total.name.as_ref().cmp(name))
+        total_place(&self.totals, name)
     }
 
     /// Returns whether names that nobody reads are no longer counted, because so many are.
-    pub(crate) const fn has_all_names(&self) -> bool {
-        self.totals.len() >= limits::NAMES_PER_CUSTOMER
+    pub(crate) fn has_all_names(&self) -> bool {
+        has_all_names(&self.totals)
     }
 
     /// Returns whether events of a name happened, or may have.
@@ -201,22 +209,50 @@ impl State {
             part.load(bytes);
             return Ok(());
         }
+        if !self.is_known() && !self.has_parts_listed() {
+            // It is asked for by a state that comes back.
+            self.given.push((key, bytes));
+            return Ok(());
+        }
         if key.kind == PartKind::EventIds as u8 {
             return self.event_ids.load(key, &bytes);
+        }
+        if key.kind == PartKind::Fragment as u8 {
+            return self.fragments.load(key, &bytes);
         }
         self.features.load(key, &bytes)
     }
 
     /// Hands out the parts that changed, and marks them clean.
     pub(crate) fn drain_parts(&mut self, writes: &mut PartWrites) {
+        for (key, bytes) in self.parting.drain(..) {
+            match bytes {
+                Some(bytes) => writes.put(key, bytes),
+                None => writes.remove(key),
+            }
+        }
         self.features.drain(writes);
         self.event_ids.drain(writes);
+        self.fragments.drain(writes);
         self.others.drain(writes);
+    }
+
+    /// Keeps the number of parts and the size of the head in bounds, after a step.
+    pub(crate) fn settle(&mut self) {
+        self.fragments.settle();
+        self.features.settle(self.fragments.ordinals().count());
     }
 
     /// Returns whether the store keeps any part apart.
     pub(crate) fn has_parts_apart(&self) -> bool {
-        self.features.has_apart() || self.event_ids.has_apart() || !self.others.is_empty()
+        self.has_parts_listed() || !self.given.is_empty()
+    }
+
+    fn has_parts_listed(&self) -> bool {
+        self.features.has_apart()
+            || self.event_ids.has_apart()
+            || self.fragments.keys_apart().next().is_some()
+            || !self.others.is_empty()
     }
 
     /// All parts that the store keeps apart.
@@ -225,6 +261,7 @@ impl State {
         let ids = self.event_ids.keys_apart();
         features
             .chain(ids)
+            .chain(self.fragments.keys_apart())
             .chain(self.others.keys_apart())
             .collect()
     }
@@ -234,10 +271,16 @@ impl State {
         let mut load = PartLoad::default();
         self.features.measure(&mut load);
         self.event_ids.measure(&mut load);
+        self.fragments.measure(&mut load);
         self.others.measure(&mut load);
+        for (_, bytes) in &self.parting {
+            load.dirty += 1;
+            load.dirty_bytes += PartKey::STORE_BYTES + bytes.as_ref().map_or(0, Bytes::len);
+        }
         load
     }
 
+    /// Takes note of when something happened.
     pub(crate) fn see(&mut self, at: Timestamp) {
         self.first_seen = Some(self.first_seen.map_or(at, |first| first.min(at)));
         self.last_seen = Some(self.last_seen.map_or(at, |last| last.max(at)));

@@ -29,6 +29,7 @@ pub(crate) fn name_wanted(
     {
         wanted.extend(missing.0);
     }
+    want_fragments(definitions, state, wanted);
     if state.features.not_loaded().next().is_none() {
         return;
     }
@@ -69,6 +70,16 @@ pub(crate) fn name_wanted(
     wanted.dedup();
 }
 
+/// Names the fragments of a merged customer: all of them where the definitions are new, and where
+/// there are few, since one of them is that of the input.
+fn want_fragments(definitions: &Definitions, state: &State, wanted: &mut Vec<PartKey>) {
+    const FEW: usize = 4;
+    let is_new = state.fingerprint != definitions.fingerprint;
+    if is_new || state.fragments.not_loaded().nth(FEW).is_none() {
+        wanted.extend(state.fragments.not_loaded());
+    }
+}
+
 /// Names the histories that take an event, and adds the segments that it may change.
 fn want_event(
     definitions: &Definitions,
@@ -90,13 +101,10 @@ fn want_event(
     }
     let properties = convert::properties(&event.properties);
     for history in accepting(definitions, &event.name, &properties) {
-        let own = state.features.of(history.id).first();
-        let own = own.filter(|held| held.ordinal == 0);
-        wanted.extend(
-            own.and_then(|held| Some(held.feature().err()?.0))
-                .into_iter()
-                .flatten(),
-        );
+        // The fragment of the event is known once it is taken.
+        let own = state.features.of(history.id).iter();
+        let own = own.filter_map(|held| Some(held.feature().err()?.0));
+        wanted.extend(own.flatten());
         work.add_all(history.readers.iter().copied());
     }
 }

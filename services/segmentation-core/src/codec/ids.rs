@@ -6,12 +6,19 @@ use kernel::{AcceptMinute, EventIdHash};
 use messages::segmentation::state_v1 as stored;
 use prost::Message;
 
-use crate::state::{EventIds, IdBlock, IdRun};
+use crate::state::{EventIds, IdBlock, IdRun, RecentId};
 
 /// Writes the newest ids; none where there are none.
 pub(super) fn write_recent(ids: &EventIds) -> Option<stored::EventIds> {
     let recent = ids.recent();
-    (!recent.is_empty()).then(|| write_ids(recent.iter().copied()))
+    if recent.is_empty() {
+        return None;
+    }
+    let mut message = write_ids(recent.iter().map(|own| (own.id, own.minute)));
+    if recent.iter().any(|own| own.ordinal > 0) {
+        message.ordinals = recent.iter().map(|own| own.ordinal.into()).collect();
+    }
+    Some(message)
 }
 
 /// Lists the blocks, which were handed out before.
@@ -35,7 +42,7 @@ pub(super) fn read_listed(
     recent: Option<stored::EventIds>,
     blocks: Vec<stored::EventIdBlock>,
 ) -> Result<EventIds, Poison> {
-    let recent = recent.map(read_ids).transpose()?.unwrap_or_default();
+    let recent = recent.map(read_recent).transpose()?.unwrap_or_default();
     let read = |block: stored::EventIdBlock| {
         let first = AcceptMinute::from_number(block.first_minute);
         let last = minute_after(block.first_minute, block.minutes);
@@ -47,6 +54,21 @@ pub(super) fn read_listed(
     };
     let blocks = blocks.into_iter().map(read).collect::<Result<_, _>>()?;
     Ok(EventIds::listed(recent, blocks))
+}
+
+/// Reads the newest ids.
+fn read_recent(mut message: stored::EventIds) -> Result<Vec<RecentId>, Poison> {
+    let mut ordinals = std::mem::take(&mut message.ordinals);
+    let ids = read_ids(message)?;
+    ordinals.resize(ids.len(), 0);
+    let read = |((id, minute), ordinal)| {
+        Ok(RecentId {
+            id,
+            minute,
+            ordinal: read_ordinal(ordinal)?,
+        })
+    };
+    ids.into_iter().zip(ordinals).map(read).collect()
 }
 
 /// Writes the ids of a block.
@@ -76,6 +98,7 @@ fn write_ids(ids: impl Iterator<Item = (EventIdHash, AcceptMinute)> + Clone) -> 
         minutes: ids
             .map(|(_, minute)| minutes_after(first, minute))
             .collect(),
+        ordinals: Vec::new(),
     }
 }
 

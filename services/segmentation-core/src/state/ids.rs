@@ -1,14 +1,16 @@
 //! The ids of the events that counted lately, by which repetitions are told.
 //!
 //! The newest stand in the head of the state. Older ones are in blocks, each a part of its own: one
-//! of the customer's is filled up, and those that are full never change. Which ids are remembered
-//! is the kernel's rule. A merge moves full blocks as they are stored.
+//! of each fragment is filled up, and those that are full never change. Which ids are remembered is
+//! the kernel's rule. A merge moves blocks as they are stored, and an unmerge moves them back.
 
 mod block;
 mod run;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use decision::{PartKey, PartLoad, PartWrites, Poison};
+use decision::{PartKey, PartLoad, PartWrites, Poison, fragment_ordinal};
 use kernel::limits::REPETITION_EVENTS;
 use kernel::{AcceptMinute, EventIdHash, Timestamp};
 
@@ -18,11 +20,21 @@ use crate::limits;
 pub(crate) use block::IdBlock;
 pub(crate) use run::IdRun;
 
+/// An id of an event that stands in the head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecentId {
+    pub(crate) id: EventIdHash,
+    /// When the event was accepted.
+    pub(crate) minute: AcceptMinute,
+    /// The fragment whose event it was; 0 is the customer's own.
+    pub(crate) ordinal: u16,
+}
+
 /// The ids of the events of a customer that counted lately. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct EventIds {
     /// The newest, oldest first.
-    recent: Vec<(EventIdHash, AcceptMinute)>,
+    recent: Vec<RecentId>,
     /// The others, by fragment and number.
     blocks: Vec<IdBlock>,
     /// Parts in the store of blocks that are gone.
@@ -31,10 +43,7 @@ pub(crate) struct EventIds {
 
 impl EventIds {
     /// The ids that a state lists: the newest, oldest first, and blocks.
-    pub(crate) fn listed(
-        recent: Vec<(EventIdHash, AcceptMinute)>,
-        mut blocks: Vec<IdBlock>,
-    ) -> Self {
+    pub(crate) fn listed(recent: Vec<RecentId>, mut blocks: Vec<IdBlock>) -> Self {
         blocks.sort_by_key(IdBlock::place);
         Self {
             recent,
@@ -44,7 +53,7 @@ impl EventIds {
     }
 
     /// The newest ids, oldest first.
-    pub(crate) fn recent(&self) -> &[(EventIdHash, AcceptMinute)] {
+    pub(crate) fn recent(&self) -> &[RecentId] {
         &self.recent
     }
 
@@ -65,7 +74,7 @@ impl EventIds {
         let now = AcceptMinute::of(now);
         // Most senders repeat what they sent last.
         let mut recent = self.recent.iter().rev();
-        if recent.any(|(own, minute)| *own == id && minute.is_remembered(now)) {
+        if recent.any(|own| own.id == id && own.minute.is_remembered(now)) {
             return Ok(true);
         }
         let mut missing = MissingParts::default();
@@ -82,20 +91,30 @@ impl EventIds {
         missing.or(false)
     }
 
-    /// Remembers the id of an event that counts, and forgets those whose time is over.
+    /// Remembers the id of an event of a fragment that counts, and forgets those whose time is over.
     ///
     /// # Errors
     /// [`MissingParts`] where the block that is filled up is not loaded.
-    pub(crate) fn add(&mut self, id: EventIdHash, now: Timestamp) -> Result<(), MissingParts> {
+    pub(crate) fn add(
+        &mut self,
+        id: EventIdHash,
+        now: Timestamp,
+        ordinal: u16,
+    ) -> Result<(), MissingParts> {
         self.forget(now);
-        self.recent.push((id, AcceptMinute::of(now)));
+        let minute = AcceptMinute::of(now);
+        self.recent.push(RecentId {
+            id,
+            minute,
+            ordinal,
+        });
         self.fill_blocks()
     }
 
     /// Forgets ids whose time is over, as far as that needs no block to be loaded.
     pub(crate) fn forget(&mut self, now: Timestamp) {
         let now = AcceptMinute::of(now);
-        let is_over = |(_, minute): &&(EventIdHash, AcceptMinute)| !minute.is_remembered(now);
+        let is_over = |own: &&RecentId| !own.minute.is_remembered(now);
         let over = self.recent.iter().take_while(is_over).count();
         self.recent.drain(..over);
         self.drop_blocks(|block| !block.last.is_remembered(now));
@@ -107,11 +126,11 @@ impl EventIds {
         last.map(AcceptMinute::forget_time)
     }
 
-    /// Takes in the ids of a customer who was joined into this one. Full blocks stay as they are
-    /// stored, under their new keys; the rest is put with the customer's own.
+    /// Takes in the ids of a customer who was joined into this one. Blocks stay as they are stored,
+    /// under their new keys.
     ///
     /// # Errors
-    /// [`MissingParts`] where a block that is not full is not loaded.
+    /// [`MissingParts`] where a block that is filled up is not loaded.
     pub(crate) fn take_in(
         &mut self,
         other: Self,
@@ -121,51 +140,104 @@ impl EventIds {
         let gone = other.gone.into_iter();
         self.gone
             .extend(gone.filter_map(|key| key.raised(first_ordinal)));
-        let mut missing = MissingParts::default();
-        self.recent.extend(other.recent);
-        for mut block in other.blocks {
-            block.ordinal = first_ordinal.saturating_add(block.ordinal);
-            if block.is_full() {
-                self.blocks.push(block);
-                continue;
-            }
-            match block.run() {
-                Ok(run) => self.recent.extend(run.iter()),
-                Err(not_loaded) => missing.0.extend(not_loaded.0),
-            }
-            self.gone.extend(block.stored_key());
-        }
-        missing.or(())?;
+        self.recent.extend(other.recent.iter().map(|own| RecentId {
+            ordinal: fragment_ordinal(first_ordinal, own.ordinal),
+            ..*own
+        }));
+        self.blocks.extend(other.blocks.into_iter().map(|block| {
+            let ordinal = first_ordinal.saturating_add(block.ordinal);
+            block.under(ordinal)
+        }));
         self.blocks.sort_by_key(IdBlock::place);
-        self.recent.sort_by_key(|(_, minute)| *minute);
+        self.recent.sort_by_key(|own| own.minute);
         self.forget(now);
         self.fill_blocks()
     }
 
+    /// Takes out the ids of fragments that leave, each under the ordinal that it has there.
+    pub(crate) fn split_off(&mut self, ordinal_of: impl Fn(u16) -> Option<u16>) -> Self {
+        let mut left = Self::default();
+        self.recent.retain(|own| {
+            let ordinal = ordinal_of(own.ordinal);
+            left.recent
+                .extend(ordinal.map(|ordinal| RecentId { ordinal, ..*own }));
+            ordinal.is_none()
+        });
+        for block in std::mem::take(&mut self.blocks) {
+            match ordinal_of(block.ordinal) {
+                Some(ordinal) => left.blocks.push(block.under(ordinal)),
+                None => self.blocks.push(block),
+            }
+        }
+        left.blocks.sort_by_key(IdBlock::place);
+        left
+    }
+
+    /// Returns whether there is any of a fragment.
+    pub(crate) fn has_any_of(&self, is_of: impl Fn(u16) -> bool) -> bool {
+        let blocks = self.blocks.iter().map(|block| block.ordinal);
+        let mut ordinals = self.recent.iter().map(|own| own.ordinal).chain(blocks);
+        ordinals.any(is_of)
+    }
+
     /// Moves the oldest ids of the head to blocks, some at once, so that a block is not written with
-    /// every event.
+    /// every event. Of several fragments the one that has most of them gives some of its own.
     fn fill_blocks(&mut self) -> Result<(), MissingParts> {
         if self.recent.len() < limits::HEAD_EVENT_IDS + limits::MOVED_EVENT_IDS {
             return Ok(());
         }
-        while self.recent.len() >= limits::HEAD_EVENT_IDS + limits::MOVED_EVENT_IDS {
-            let place = self.open_block();
-            let moved = self.recent.drain(..limits::MOVED_EVENT_IDS);
-            self.blocks[place].insert(moved.as_slice())?;
+        let mut is_filled = false;
+        while self.recent.len() >= self.most_recent() {
+            let ordinal = self.busiest();
+            let mut moved = Vec::with_capacity(limits::MOVED_EVENT_IDS);
+            self.recent.retain(|own| {
+                let is_moved = own.ordinal == ordinal && moved.len() < limits::MOVED_EVENT_IDS;
+                moved.extend(is_moved.then_some((own.id, own.minute)));
+                !is_moved
+            });
+            let place = self.open_block(ordinal);
+            self.blocks[place].insert(&moved)?;
+            is_filled = true;
         }
-        self.drop_what_is_beyond();
+        if is_filled {
+            self.drop_what_is_beyond();
+        }
         Ok(())
     }
 
-    /// The place of the customer's own block that is filled up; a new one where all are full.
-    fn open_block(&mut self) -> usize {
-        let own = self.blocks.partition_point(|block| block.ordinal == 0);
-        match self.blocks[..own].last() {
-            Some(last) if !last.is_full() => own - 1,
+    /// The number of ids in the head at which some of them leave it.
+    fn most_recent(&self) -> usize {
+        let mut ordinals = self.recent.iter().map(|own| own.ordinal);
+        let first = ordinals.next();
+        if ordinals.all(|ordinal| Some(ordinal) == first) {
+            limits::HEAD_EVENT_IDS + limits::MOVED_EVENT_IDS
+        } else {
+            limits::MERGED_HEAD_EVENT_IDS
+        }
+    }
+
+    /// The fragment that has most ids in the head.
+    fn busiest(&self) -> u16 {
+        let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
+        for own in &self.recent {
+            *counts.entry(own.ordinal).or_default() += 1;
+        }
+        let most = counts.into_iter().max_by_key(|(_, count)| *count);
+        most.map_or(0, |(ordinal, _)| ordinal)
+    }
+
+    /// The place of the block of a fragment that is filled up; a new one where all are full.
+    fn open_block(&mut self, ordinal: u16) -> usize {
+        let end = self
+            .blocks
+            .partition_point(|block| block.ordinal <= ordinal);
+        let last = self.blocks[..end].last();
+        match last.filter(|last| last.ordinal == ordinal) {
+            Some(last) if !last.is_full() => end - 1,
             last => {
                 let number = last.map_or(0, |last| last.number.wrapping_add(1));
-                self.blocks.insert(own, IdBlock::new(number));
-                own
+                self.blocks.insert(end, IdBlock::new(ordinal, number));
+                end
             }
         }
     }

@@ -10,6 +10,8 @@ mod key;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use decision::{PartKey, PartLoad, PartWrites, Poison};
 use expr::FeatureId;
@@ -59,18 +61,48 @@ impl Features {
         !self.of(id).is_empty()
     }
 
-    /// Begins to keep one of which nothing happened so far.
-    pub(crate) fn begin_empty(&mut self, id: FeatureId) {
-        self.begin(id);
+    /// Returns whether anything happened in the history of a fragment.
+    pub(crate) fn has_of(&self, id: FeatureId, ordinal: u16) -> bool {
+        let place = self.place(id, ordinal);
+        place.is_ok_and(|place| !self.held[place].is_empty())
     }
 
-    /// The customer's own history of this id, to be changed; a new one where there is none.
+    /// Begins to keep one of which nothing happened so far.
+    pub(crate) fn begin_empty(&mut self, id: FeatureId) {
+        self.begin(id, 0);
+    }
+
+    /// A fragment's history of this id, to be changed; a new one where there is none.
     ///
     /// # Errors
     /// [`MissingParts`] where it is not loaded.
-    pub(crate) fn own_mut(&mut self, id: FeatureId) -> Result<&mut Feature, MissingParts> {
-        let place = self.begin(id);
+    pub(crate) fn of_mut(
+        &mut self,
+        id: FeatureId,
+        ordinal: u16,
+    ) -> Result<&mut Feature, MissingParts> {
+        let place = self.begin(id, ordinal);
         self.held[place].feature_mut()
+    }
+
+    /// Drops histories in which nothing ever happened.
+    pub(crate) fn retain_empty(&mut self, is_kept: impl Fn(FeatureId) -> bool) {
+        self.held
+            .retain(|held| !held.is_empty() || is_kept(held.id));
+    }
+
+    /// Takes out the histories of fragments that leave, each under the ordinal that it has there.
+    /// What changed of them was handed out before.
+    pub(crate) fn split_off(&mut self, ordinal_of: impl Fn(u16) -> Option<u16>) -> Self {
+        let mut left = Vec::new();
+        for held in std::mem::take(&mut self.held) {
+            // One in which nothing happened is nobody's.
+            match ordinal_of(held.ordinal).filter(|_| !held.is_empty()) {
+                Some(ordinal) => left.push(held.under(ordinal)),
+                None => self.held.push(held),
+            }
+        }
+        Self::listed(left)
     }
 
     /// Changes each history, or drops those for which the change says no.
@@ -94,7 +126,8 @@ impl Features {
     }
 
     /// Takes in the histories of a customer who was joined into this one, as those of fragments of
-    /// their own. The store has their parts under those ordinals already.
+    /// their own. The store has their parts under those ordinals already. Returns the ordinals whose
+    /// histories were joined into those of the last one, for lack of room.
     ///
     /// # Errors
     /// [`MissingParts`] where more fragments meet than are kept apart and a history is not loaded.
@@ -103,7 +136,7 @@ impl Features {
         other: Self,
         first_ordinal: u16,
         now: Timestamp,
-    ) -> Result<(), MissingParts> {
+    ) -> Result<BTreeSet<u16>, MissingParts> {
         let gone = other.gone.into_iter();
         self.gone
             .extend(gone.filter_map(|key| key.raised(first_ordinal)));
@@ -125,18 +158,19 @@ impl Features {
         }
         missing.or(())?;
         if self.extent(Kept::size).1 > limits::FRAGMENTS_INLINE_BYTES {
-            self.join_small(now)?;
+            return self.join_small(now);
         }
-        Ok(())
+        Ok(BTreeSet::new())
     }
 
     /// Joins the histories of fragments that stand whole in the head, one for each feature, into
     /// that of the last fragment.
-    fn join_small(&mut self, now: Timestamp) -> Result<(), MissingParts> {
+    fn join_small(&mut self, now: Timestamp) -> Result<BTreeSet<u16>, MissingParts> {
         let last = decision::limits::FRAGMENTS - 1;
         let is_small = |held: &mut Held| (1..last).contains(&held.ordinal) && !held.has_apart();
         let mut joined: Vec<Held> = Vec::new();
         let small: Vec<Held> = self.held.extract_if(.., is_small).collect();
+        let ordinals = small.iter().map(|held| held.ordinal).collect();
         for held in small {
             MissingParts(held.not_loaded()).or(())?;
             if let Ok(place) = self.place(held.id, last) {
@@ -150,7 +184,7 @@ impl Features {
         }
         self.held.append(&mut joined);
         self.held.sort_by_key(|held| (held.id, held.ordinal));
-        Ok(())
+        Ok(ordinals)
     }
 
     /// Joins a history into that of the last fragment that is kept apart.
@@ -165,15 +199,16 @@ impl Features {
         Ok(())
     }
 
-    /// Keeps the number of parts and the size of the head in bounds, after a step.
-    pub(crate) fn settle(&mut self) {
+    /// Keeps the number of parts and the size of the head in bounds, after a step, where the customer
+    /// may have so many other parts.
+    pub(crate) fn settle(&mut self, others: usize) {
         self.held.iter_mut().for_each(Held::settle);
-        let most_parts = decision::limits::PARTS_PER_CUSTOMER;
+        let most_parts = decision::limits::PARTS_PER_CUSTOMER.saturating_sub(others);
         let (parts, total) = self.extent(Kept::rough_bytes);
         if parts <= most_parts && total <= limits::INLINE_BYTES {
             return;
         }
-        self.bound_parts();
+        self.bound_parts(most_parts);
         let (mut parts, mut total) = self.extent(Kept::size);
         let inline = self.held.iter().map(|it| it.inline_bytes(Kept::size));
         let inline = inline.zip(0..);
@@ -193,8 +228,8 @@ impl Features {
 
     /// Folds the oldest blocks into sums where there are more than a customer may have. The history
     /// that has most of them loses a quarter; one that grows is loaded.
-    fn bound_parts(&mut self) {
-        while self.extent(Kept::size).0 > decision::limits::PARTS_PER_CUSTOMER {
+    fn bound_parts(&mut self, most: usize) {
+        while self.extent(Kept::size).0 > most {
             let loaded = self.held.iter_mut().filter(|held| held.block_count() > 0);
             let Some(most) = loaded.max_by_key(|held| held.block_count()) else {
                 return;
@@ -271,10 +306,10 @@ impl Features {
         }
     }
 
-    /// The place of the customer's own history of this id.
-    fn begin(&mut self, id: FeatureId) -> usize {
-        self.place(id, 0).unwrap_or_else(|place| {
-            self.held.insert(place, Held::empty(id));
+    /// The place of a fragment's history of this id.
+    fn begin(&mut self, id: FeatureId, ordinal: u16) -> usize {
+        self.place(id, ordinal).unwrap_or_else(|place| {
+            self.held.insert(place, Held::empty(id).under(ordinal));
             place
         })
     }

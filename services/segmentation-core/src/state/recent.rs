@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use decision::Poison;
+use decision::{Poison, read_ordinal};
 use kernel::{Properties, Timestamp};
 use messages::convert;
 use messages::segmentation::state_v1 as stored;
 use messages::stream::v1::{Event, NamedValue, Value, ValueList, value::Kind};
 use prost::Message;
-use prost::encoding::{WireType, encode_key, encode_varint, message};
+use prost::encoding::{WireType, encode_key, encode_varint, message, uint32};
 
 use crate::limits;
 
@@ -19,6 +19,8 @@ use crate::limits;
 const RECENT_EVENTS_FIELD: u32 = 7;
 /// The number of `RecentEvent.properties`.
 const PROPERTIES_FIELD: u32 = 4;
+/// The number of `RecentEvent.ordinal`.
+const ORDINAL_FIELD: u32 = 5;
 
 /// Bytes that few events exceed as they are written, so that their buffer seldom grows.
 const USUAL_BYTES: usize = 256;
@@ -41,8 +43,28 @@ pub struct RecentEvent {
 pub(crate) struct RecentEvents {
     /// The elements of `State.recent_events`.
     written: Vec<u8>,
-    /// When each happened, and how many of those bytes it takes. Newest last.
-    places: VecDeque<(Timestamp, usize)>,
+    /// Newest last.
+    places: VecDeque<Place>,
+}
+
+/// The place of an event among those that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// When it happened.
+    time: Timestamp,
+    /// The number of bytes that it takes.
+    len: usize,
+    /// The fragment that it happened to.
+    ordinal: u16,
+}
+
+/// An event as it is written, without its fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Element {
+    pub(crate) time: Timestamp,
+    /// The fragment that it happened to.
+    pub(crate) ordinal: u16,
+    bytes: Vec<u8>,
 }
 
 impl RecentEvents {
@@ -55,21 +77,57 @@ impl RecentEvents {
         for bytes in stored {
             let message = stored::RecentEvent::decode(bytes.as_ref())
                 .map_err(|error| Poison::new(format!("a recent event cannot be read: {error}")))?;
-            events.insert(Timestamp::from_millis(message.time_ms), bytes);
+            let time = Timestamp::from_millis(message.time_ms);
+            events.insert(time, read_ordinal(message.ordinal)?, bytes);
         }
+        events.drop_surplus();
         Ok(events)
     }
 
-    /// Adds an event, with what people look at of its properties.
-    pub(crate) fn add(&mut self, event: &Event, time: Timestamp) {
-        self.insert(time, &write(event, time));
+    /// Adds an event of a fragment, with what people look at of its properties. There may be one too
+    /// many then.
+    pub(crate) fn add(&mut self, event: &Event, time: Timestamp, ordinal: u16) {
+        let mut bytes = write(event, time);
+        write_ordinal(ordinal, &mut bytes);
+        self.insert(time, ordinal, &bytes);
     }
 
-    /// Adds those of another customer.
-    pub(crate) fn join(&mut self, other: &Self) {
-        for ((time, _), bytes) in other.places.iter().zip(other.elements()) {
-            self.insert(*time, &bytes);
+    /// Adds an event as it is written. There may be one too many then.
+    pub(crate) fn put(&mut self, mut element: Element) {
+        write_ordinal(element.ordinal, &mut element.bytes);
+        self.insert(element.time, element.ordinal, &element.bytes);
+    }
+
+    /// Lets go of the oldest where there are too many.
+    pub(crate) fn drop_surplus(&mut self) {
+        while self.places.len() > limits::RECENT_EVENTS {
+            let oldest = self.places.pop_front().map_or(0, |place| place.len);
+            self.written.drain(..oldest);
         }
+    }
+
+    /// Takes out the oldest where there are too many.
+    pub(crate) fn take_surplus(&mut self) -> Option<Element> {
+        if self.places.len() <= limits::RECENT_EVENTS {
+            return None;
+        }
+        let place = self.places.pop_front()?;
+        let written: Vec<u8> = self.written.drain(..place.len).collect();
+        let state = stored::State::decode(written.as_slice());
+        let event = state.expect("it was written here").recent_events.pop()?;
+        Some(element(place, &event))
+    }
+
+    /// The number of those that happened to a fragment.
+    pub(crate) fn count_of(&self, ordinal: u16) -> usize {
+        let places = self.places.iter();
+        places.filter(|place| place.ordinal == ordinal).count()
+    }
+
+    /// All of them, newest last.
+    pub(crate) fn to_elements(&self) -> Vec<Element> {
+        let each = self.places.iter().zip(self.elements());
+        each.map(|(place, bytes)| element(*place, &bytes)).collect()
     }
 
     /// Reads them, newest last.
@@ -96,10 +154,10 @@ impl RecentEvents {
         state.expect("it was written here").recent_events
     }
 
-    /// Adds an event in the order of time, and lets go of the oldest where there are too many.
-    fn insert(&mut self, time: Timestamp, event: &[u8]) {
-        let place = self.places.partition_point(|(known, _)| *known <= time);
-        let newer: usize = self.places.range(place..).map(|(_, len)| len).sum();
+    /// Adds an event in the order of time.
+    fn insert(&mut self, time: Timestamp, ordinal: u16, event: &[u8]) {
+        let place = self.places.partition_point(|known| known.time <= time);
+        let newer: usize = self.places.range(place..).map(|known| known.len).sum();
         let end = self.written.len();
         let tag = WireType::LengthDelimited;
         encode_key(RECENT_EVENTS_FIELD, tag, &mut self.written);
@@ -107,12 +165,31 @@ impl RecentEvents {
         self.written.extend_from_slice(event);
         let len = self.written.len() - end;
         self.written[end - newer..].rotate_right(len);
-        self.places.insert(place, (time, len));
-        if self.places.len() > limits::RECENT_EVENTS
-            && let Some((_, oldest)) = self.places.pop_front()
-        {
-            self.written.drain(..oldest);
-        }
+        self.places.insert(place, Place { time, len, ordinal });
+    }
+}
+
+/// Returns an event as one of another fragment.
+pub(crate) fn set_ordinal(element: Element, ordinal: u16) -> Element {
+    Element { ordinal, ..element }
+}
+
+/// Takes an event as it is written, and takes its fragment off.
+fn element(place: Place, bytes: &Bytes) -> Element {
+    let message = stored::RecentEvent::decode(bytes.as_ref());
+    let mut message = message.expect("it was written here, or read before");
+    message.ordinal = 0;
+    Element {
+        time: place.time,
+        ordinal: place.ordinal,
+        bytes: message.encode_to_vec(),
+    }
+}
+
+/// Adds the fragment of an event, unless it is the customer's own.
+fn write_ordinal(ordinal: u16, bytes: &mut Vec<u8>) {
+    if ordinal > 0 {
+        uint32::encode(ORDINAL_FIELD, &ordinal.into(), bytes);
     }
 }
 
@@ -123,6 +200,7 @@ fn write(event: &Event, time: Timestamp) -> Vec<u8> {
         name: event.name.clone(),
         time_ms: time.as_millis(),
         properties: Vec::new(),
+        ordinal: 0,
     };
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
     message.encode_raw(&mut bytes);
@@ -177,150 +255,4 @@ fn cut(kind: &Kind) -> Option<Kind> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stored(events: &RecentEvents) -> Result<RecentEvents, Poison> {
-        let state = stored::State::decode(events.written()).expect("a state");
-        RecentEvents::stored(&state.recent_events)
-    }
-
-    fn check(kind: Option<Kind>, shown: Option<kernel::Value>) {
-        let event = Event {
-            event_id: "e1".to_owned(),
-            name: "view".to_owned(),
-            properties: vec![NamedValue {
-                name: "it".to_owned(),
-                value: Some(Value { kind }),
-            }],
-            ..Event::default()
-        };
-        let time = Timestamp::from_millis(-7);
-        let mut events = RecentEvents::default();
-        events.add(&event, time);
-        let expected = RecentEvent {
-            event_id: "e1".into(),
-            name: "view".into(),
-            time,
-            properties: shown.map(|value| ("it", value)).into_iter().collect(),
-        };
-        assert_eq!(events.read().collect::<Vec<_>>(), [expected]);
-        assert_eq!(stored(&events), Ok(events));
-    }
-
-    #[test]
-    fn an_event_is_read_as_it_was_written_and_cut_to_what_people_look_at() {
-        let text = |chars: usize| "é".repeat(chars);
-        let list = |count: usize| {
-            let value = Value {
-                kind: Some(Kind::Text(text(121))),
-            };
-            Some(Kind::List(ValueList {
-                values: vec![value; count],
-            }))
-        };
-        let cut = kernel::Value::Text(format!("{}…", text(120)).into());
-        check(None, None);
-        check(Some(Kind::Bool(true)), Some(true.into()));
-        check(Some(Kind::Number(-0.5)), Some((-0.5).into()));
-        check(Some(Kind::Text(text(120))), Some(text(120).as_str().into()));
-        check(Some(Kind::Text(text(121))), Some(cut.clone()));
-        for (count, shown) in [(0, 0), (2, 2), (8, 8), (9, 8)] {
-            let shown = kernel::Value::List(vec![cut.clone(); shown]);
-            check(list(count), Some(shown));
-        }
-    }
-
-    #[test]
-    fn what_has_no_value_takes_no_place_among_the_properties() {
-        let named = |number: usize| NamedValue {
-            name: format!("p{number:02}"),
-            value: (number >= 5).then_some(Value {
-                kind: Some(Kind::Bool(true)),
-            }),
-        };
-        let event = Event {
-            properties: (0..limits::RECENT_PROPERTIES + 6).map(named).collect(),
-            ..Event::default()
-        };
-        let mut events = RecentEvents::default();
-        events.add(&event, Timestamp::MIN);
-        let shown = events.read().next().expect("an event").properties;
-        assert_eq!(shown.len(), limits::RECENT_PROPERTIES);
-        assert!(shown.value("p05").is_some(), "{shown:?}");
-    }
-
-    #[test]
-    fn what_is_shown_is_bounded_whatever_the_letters_are() {
-        let text = Value {
-            kind: Some(Kind::Text("🛒".repeat(108))),
-        };
-        let named = |name: String, kind: Kind| NamedValue {
-            name,
-            value: Some(Value { kind: Some(kind) }),
-        };
-        let list = || {
-            Kind::List(ValueList {
-                values: vec![text.clone(); 8],
-            })
-        };
-        let large = (0..9).map(|number| named(format!("p{number}"), list()));
-        let small = named("small".to_owned(), Kind::Bool(true));
-        let event = Event {
-            name: "view".to_owned(),
-            properties: large.chain([small]).collect(),
-            ..Event::default()
-        };
-        let mut events = RecentEvents::default();
-        for millis in 0..30 {
-            events.add(&event, Timestamp::from_millis(millis));
-        }
-        let most = limits::RECENT_EVENTS * (limits::RECENT_EVENT_BYTES + 16);
-        assert!(events.written().len() <= most, "{}", events.written().len());
-        let shown = events.read().next().expect("an event").properties;
-        assert!(shown.value("p0").is_some() && shown.value("p8").is_none());
-        assert!(shown.value("small").is_some(), "it has room");
-    }
-
-    #[test]
-    fn the_newest_are_kept_in_the_order_of_time() {
-        let at = |millis: i64| {
-            let event = Event {
-                event_id: millis.to_string(),
-                ..Event::default()
-            };
-            (event, Timestamp::from_millis(millis))
-        };
-        let ids = |events: &RecentEvents| -> Vec<String> {
-            let ids = events.read().map(|event| event.event_id.to_string());
-            ids.collect()
-        };
-        let most = i64::try_from(limits::RECENT_EVENTS).expect("few");
-        let (mut events, mut late) = (RecentEvents::default(), RecentEvents::default());
-        let even = (0..most).map(|half| half * 2);
-        for millis in even.clone().chain([1, -1, 1_000]) {
-            let (event, time) = at(millis);
-            events.add(&event, time);
-            assert_eq!(stored(&events).as_ref(), Ok(&events));
-        }
-        // The first pushed out 0, the second itself, and the third the first.
-        let expected = even.skip(1).chain([1_000]);
-        let expected: Vec<String> = expected.map(|millis| millis.to_string()).collect();
-        assert_eq!(ids(&events), expected);
-        for millis in [5, 2_000] {
-            let (event, time) = at(millis);
-            late.add(&event, time);
-        }
-        events.join(&late);
-        let mut joined = ids(&events);
-        assert_eq!(joined.pop().as_deref(), Some("2000"));
-        assert_eq!(joined.pop().as_deref(), Some("1000"));
-        assert_eq!(joined[..2], ["5", "6"]);
-        assert_eq!(joined.len() + 2, limits::RECENT_EVENTS);
-    }
-
-    #[test]
-    fn what_is_no_event_is_refused() {
-        assert!(RecentEvents::stored(&[Bytes::from_static(&[0xff])]).is_err());
-    }
-}
+mod tests;

@@ -3,12 +3,13 @@
 //! loaded before it is taken again.
 
 mod stored;
+mod unmerge;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use decision::{
-    Core as _, Effects, Input, Moved, Names, Outcome, PartKey, Source, fold_in_once, step_once,
+    Core as _, Effects, Input, Moved, Names, Outcome, PartKey, Source, Step, fold_in_once,
     take_leave_once,
 };
 use kernel::{CounterKey, CustomerId, Timestamp, Value};
@@ -41,6 +42,8 @@ pub(crate) struct Harness {
     pub(crate) counters: BTreeMap<CounterKey, i64>,
     /// The head of the state that left for a survivor, and its time; its parts stay in `parts`.
     pub(crate) moved: Option<(i64, Bytes)>,
+    /// The fragment that the next events happen to.
+    pub(crate) ordinal: u16,
     /// The greatest ordinal that is taken.
     pub(crate) last_ordinal: u16,
     /// The parts of another customer that arrived, and those of them that were loaded.
@@ -123,6 +126,7 @@ impl Harness {
             changes: Vec::new(),
             counters: BTreeMap::new(),
             moved: None,
+            ordinal: 0,
             last_ordinal: 0,
             arrived: BTreeMap::new(),
             given: BTreeMap::new(),
@@ -178,6 +182,7 @@ impl Harness {
         self.write_parts();
         let left = self.state.memberships().len();
         self.state = State::default();
+        self.head = Bytes::new();
         self.due = None;
         self.take_effects(effects, left);
     }
@@ -260,8 +265,23 @@ impl Harness {
         let mut state = self.state.clone();
         self.load(&mut state, wanted);
         self.state = state;
+        let (key, ordinal) = (self.key.clone(), self.ordinal);
         let (outcome, effects) = self.call(|definitions, state, effects| {
-            step_once::<SegmentationCore>(definitions, state, who, input, now, effects)
+            let (time, ordinal) = match input {
+                Input::Record(record) => (Timestamp::from_millis(record.time_ms), ordinal),
+                Input::Timer { due_time } => (due_time, 0),
+            };
+            let mut step = Step {
+                customer: who,
+                key: &key,
+                time,
+                now,
+                ordinal,
+                trace_parent: "",
+                set_aside: &[],
+                effects,
+            };
+            SegmentationCore::step(definitions, state, input, &mut step)
         });
         self.end(outcome.expect("the record can be processed"), effects);
     }

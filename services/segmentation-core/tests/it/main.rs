@@ -1,5 +1,6 @@
 //! Tests of segmentation's decisions through the engine's interface.
 
+mod apart;
 mod cases;
 mod changes;
 mod definitions;
@@ -11,3 +12,4 @@ mod names;
 mod oracle;
 mod repetitions;
 mod traits;
+mod unmerges;

@@ -12,9 +12,9 @@ use proptest::proptest;
 use crate::harness::{Harness, compile_version};
 
 /// A short day, so that instants collide often.
-const HOUR: i64 = 3_600_000;
-const NAMES: [&str; 3] = ["a", "b", "c"];
-const SEGMENTS: [&str; 6] = ["s0", "s1", "s2", "s3", "s4", "s5"];
+pub(crate) const HOUR: i64 = 3_600_000;
+pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
+pub(crate) const SEGMENTS: [&str; 6] = ["s0", "s1", "s2", "s3", "s4", "s5"];
 
 /// An event as it was sent.
 #[derive(Debug, Clone)]
@@ -187,7 +187,7 @@ fn term() -> impl Strategy<Value = String> {
 }
 
 /// Segments, each of which may read those before it.
-fn segments() -> impl Strategy<Value = Vec<String>> {
+pub(crate) fn segments() -> impl Strategy<Value = Vec<String>> {
     let segment = (term(), term(), any::<bool>(), 0..12_usize, any::<bool>());
     prop::collection::vec(segment, SEGMENTS.len()).prop_map(|segments| {
         let build = |(place, (left, right, is_all, read, is_in)): (

@@ -26,12 +26,12 @@ pub(crate) struct IdBlock {
 }
 
 impl IdBlock {
-    /// A block of the customer's own that has none so far.
-    pub(super) fn new(number: u32) -> Self {
+    /// A block of a fragment that has none so far.
+    pub(super) fn new(ordinal: u16, number: u32) -> Self {
         let mut part = Part::default();
         part.set(IdRun::default());
         Self {
-            ordinal: 0,
+            ordinal,
             number,
             count: 0,
             first: AcceptMinute::from_number(i64::MAX),
@@ -54,6 +54,12 @@ impl IdBlock {
             last,
             part: Part::apart(bytes),
         }
+    }
+
+    /// The same block, of another fragment.
+    pub(super) fn under(mut self, ordinal: u16) -> Self {
+        self.ordinal = ordinal;
+        self
     }
 
     /// Its place among the blocks of a customer.

@@ -85,6 +85,12 @@ impl Held {
         }
     }
 
+    /// The same history, of another fragment.
+    pub(super) fn under(mut self, ordinal: u16) -> Self {
+        self.ordinal = ordinal;
+        self
+    }
+
     /// Tells whether nothing ever happened.
     pub(crate) const fn is_empty(&self) -> bool {
         self.part.is_absent()

@@ -19,6 +19,8 @@ pub enum PartKind {
     Block = 3,
     /// Ids of events that counted.
     EventIds = 4,
+    /// What happened to one fragment of a merged customer.
+    Fragment = 5,
 }
 
 /// Parts that are needed and not loaded. Whoever needs them loads them and asks again.

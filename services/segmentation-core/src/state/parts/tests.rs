@@ -17,7 +17,7 @@ fn blocks(count: u32) -> Blocks {
 }
 
 fn settled(features: &mut Features) -> usize {
-    features.settle();
+    features.settle(0);
     features.drain(&mut PartWrites::default());
     features.keys_apart().count()
 }
@@ -26,7 +26,7 @@ fn settled(features: &mut Features) -> usize {
 fn a_customer_has_no_more_parts_than_one_commit_removes() {
     let mut features = Features::default();
     let id = FeatureId::from_number(7);
-    features.own_mut(id).expect("a history").sealed = blocks(2_400);
+    features.of_mut(id, 0).expect("a history").sealed = blocks(2_400);
     let parts = settled(&mut features);
     assert!((300..=decision::limits::PARTS_PER_CUSTOMER).contains(&parts));
     let feature = features.of(id)[0].feature().expect("it is loaded");
@@ -39,7 +39,7 @@ fn two_customers_with_all_parts_share_them_once_they_are_merged() {
     let most = u32::try_from(decision::limits::PARTS_PER_CUSTOMER).expect("a bound");
     let full = |number: u64| {
         let mut features = Features::default();
-        let own = features.own_mut(FeatureId::from_number(number));
+        let own = features.of_mut(FeatureId::from_number(number), 0);
         own.expect("a history").sealed = blocks(most - 2);
         settled(&mut features);
         features
@@ -59,7 +59,7 @@ fn two_customers_with_all_parts_share_them_once_they_are_merged() {
 
 /// Writes what changed, and returns what the store has then under each kind of key.
 fn stored(features: &mut Features, parts: &mut BTreeMap<PartKey, Bytes>) -> Vec<u8> {
-    features.settle();
+    features.settle(0);
     let mut writes = PartWrites::default();
     features.drain(&mut writes);
     for (key, value) in writes {
@@ -80,16 +80,16 @@ fn stored(features: &mut Features, parts: &mut BTreeMap<PartKey, Bytes>) -> Vec<
 fn an_index_leaves_the_head_of_a_history_that_has_many_blocks_and_comes_back() {
     let id = FeatureId::from_number(7);
     let (mut features, mut parts) = (Features::default(), BTreeMap::new());
-    features.own_mut(id).expect("a history").sealed = blocks(8);
+    features.of_mut(id, 0).expect("a history").sealed = blocks(8);
     assert_eq!(stored(&mut features, &mut parts), [0; 0]);
-    let feature = features.own_mut(id).expect("a history");
+    let feature = features.of_mut(id, 0).expect("a history");
     let block = blocks(9)[8].clone();
     feature.sealed.change().push(block);
     let apart = [PartKind::Feature as u8, PartKind::Index as u8];
     assert_eq!(stored(&mut features, &mut parts), apart);
     let before = parts.clone();
     let event = crate::feature::Sums::one(Timestamp::from_millis(100), None);
-    let feature = features.own_mut(id).expect("a history");
+    let feature = features.of_mut(id, 0).expect("a history");
     let now = Timestamp::from_millis(100);
     let kept = kernel::Duration::from_days(1);
     feature.add(event, now, kept).expect("all blocks");
@@ -101,7 +101,7 @@ fn an_index_leaves_the_head_of_a_history_that_has_many_blocks_and_comes_back() {
         [PartKind::Feature as u8],
         "the index stays as it is"
     );
-    features.own_mut(id).expect("a history").fold_oldest(1);
+    features.of_mut(id, 0).expect("a history").fold_oldest(1);
     assert_eq!(stored(&mut features, &mut parts), [PartKind::Feature as u8]);
 }
 
@@ -109,7 +109,7 @@ fn an_index_leaves_the_head_of_a_history_that_has_many_blocks_and_comes_back() {
 fn a_history_is_loaded_once_its_index_is_there() {
     let id = FeatureId::from_number(7);
     let (mut features, mut parts) = (Features::default(), BTreeMap::new());
-    features.own_mut(id).expect("a history").sealed = blocks(9);
+    features.of_mut(id, 0).expect("a history").sealed = blocks(9);
     stored(&mut features, &mut parts);
     let listing = features.of(id)[0].listing().expect("it is apart");
     let (head, index) = (key::feature_key(id, 0), key::index_key(id, 0));
@@ -119,7 +119,7 @@ fn a_history_is_loaded_once_its_index_is_there() {
         for key in order {
             let missing = read.of(id)[0].feature().expect_err("it is not there");
             assert_eq!(missing.0, [head, index], "both are asked for");
-            assert!(read.own_mut(id).is_err());
+            assert!(read.of_mut(id, 0).is_err());
             read.load(key, &parts[&key]).expect("it can be read");
         }
         let feature = read.of(id)[0].feature().expect("it is there");
@@ -138,7 +138,7 @@ fn the_largest_histories_leave_a_head_that_has_no_room() {
     for number in 0..60 {
         let events = if number < 20 { 2 } else { 60 };
         let times = (1..=events).map(|it| Timestamp::from_millis(it * 1_000_000));
-        let feature = features.own_mut(FeatureId::from_number(number));
+        let feature = features.of_mut(FeatureId::from_number(number), 0);
         feature.expect("a history").open = Block::Events {
             times: times.collect(),
             numbers: Vec::new(),
@@ -163,7 +163,7 @@ fn many_merged_customers_with_many_small_histories_fit_one_head() {
         for number in 0..HISTORIES {
             let id = FeatureId::from_number(number << 50);
             let times = (0..events).map(|it| Timestamp::from_millis(it * 1_000_000));
-            features.own_mut(id).expect("a history").open = Block::Events {
+            features.of_mut(id, 0).expect("a history").open = Block::Events {
                 times: times.collect(),
                 numbers: Vec::new(),
             };

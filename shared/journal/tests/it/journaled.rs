@@ -18,6 +18,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         14 => (0..8_usize).prop_map(|reader| Action::Work { reader }),
         5 => (0..6_usize, 0..2_usize).prop_map(|(slot, process)| Action::Open { slot, process }),
         2 => (0..6_usize).prop_map(|slot| Action::Fold { slot }),
+        1 => (0..2_usize).prop_map(|partition| Action::CutBehind { partition }),
         1 => (0..2_usize).prop_map(|process| Action::Crash { process }),
         1 => (0..2_usize).prop_map(|process| Action::Redeliver { process }),
         1 => Just(Action::Copy),

@@ -3,6 +3,7 @@
 
 mod chance;
 mod deployed;
+mod erasure;
 mod events;
 mod interleavings;
 mod joined;

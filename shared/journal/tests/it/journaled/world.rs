@@ -24,6 +24,7 @@ pub(super) enum Action {
     Work { reader: usize },
     Open { slot: usize, process: usize },
     Fold { slot: usize },
+    CutBehind { partition: usize },
     Crash { process: usize },
     Redeliver { process: usize },
     Copy,
@@ -159,6 +160,15 @@ impl World {
                 let process = &self.processes[0];
                 // Whatever happens to it, nothing may be lost.
                 drop(process.fold(slots()[slot]).await);
+            }
+            Action::CutBehind { partition } => {
+                let partition = PARTITIONS[partition];
+                let mut upto = Vec::new();
+                for owner in OWNERS {
+                    let head = self.hot.head(Slot { owner, partition }).await;
+                    upto.push((owner, head.map_or(0, |head| head.commit_seq)));
+                }
+                drop(self.processes[0].forget(partition, &upto).await);
             }
             Action::Crash { process } => {
                 let started = self.process().await;

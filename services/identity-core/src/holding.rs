@@ -35,7 +35,8 @@ pub struct Holding {
 pub struct HoldingChange {
     /// The value.
     pub identifier: Identifier,
-    /// As it was loaded; absent where nothing was known of it.
+    /// As it was loaded; absent where nothing was known of it. Of a value that was released without being
+    /// told, its customers are not.
     pub before: Option<Holding>,
     /// As it is; absent where it was released: it names nobody until it is seen again.
     pub after: Option<Holding>,

@@ -280,6 +280,21 @@ impl<'r> Overlay<'r> {
         Some(fragment)
     }
 
+    /// Takes a value from a customer of which no event of the batch says anything.
+    fn detach_untold(&mut self, customer: CustomerId, held: &Held) {
+        let holding = Holding {
+            fragment: held.fragment,
+            state: HolderState::Live,
+            fan_out: FanOut::default(),
+        };
+        self.log.touch(&held.identifier, Some(&holding));
+        let known = self.changed(customer);
+        known.view.remove_identifier(&held.identifier.namespace);
+        if let Some(detail) = known.detail() {
+            detail.held.retain(|it| it.identifier != held.identifier);
+        }
+    }
+
     fn changed(&mut self, customer: CustomerId) -> &mut Known {
         let known = self
             .customers

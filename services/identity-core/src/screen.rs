@@ -1,5 +1,7 @@
 //! Which identifiers of an event may name a customer.
 
+use std::collections::HashSet;
+
 use crate::customer::Identifier;
 use crate::limits::{IDENTIFIER_CHARS, IDENTIFIERS_PER_EVENT};
 use crate::normalizer::MalformedValue;
@@ -126,8 +128,14 @@ pub fn screen(rules: &Rules, identifiers: impl IntoIterator<Item = (String, Stri
     screened
 }
 
-/// Removes what is there before. There are a few identifiers at the most.
+/// Removes what is there before.
 fn keep_first(kept: &mut Vec<(usize, Identifier)>) {
+    // Of a few, comparing each with each is the fastest.
+    if kept.len() > IDENTIFIERS_PER_EVENT {
+        let mut seen = HashSet::new();
+        kept.retain(|it| seen.insert(it.clone()));
+        return;
+    }
     for place in (1..kept.len()).rev() {
         if kept[..place].contains(&kept[place]) {
             kept.remove(place);

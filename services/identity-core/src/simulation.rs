@@ -9,7 +9,7 @@ use crate::changes::{Merge, Split};
 use crate::customer::Identifier;
 use crate::overlay::Overlay;
 use crate::rules::Rules;
-use crate::screen::{Dropped, screen};
+use crate::screen::{DropReason, Dropped, screen};
 
 /// The outcome of one event. Customers are numbered from 1 in the order in which events went to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,9 +86,7 @@ impl<'r> Simulation<'r> {
             .extend(shared.map(|it| (it.identifier.clone(), it.fragment)));
         self.overlay.forget_changes();
         outcome.dropped = resolution.dropped;
-        for dropped in outcome.dropped.iter_mut().skip(screened.dropped.len()) {
-            as_sent(rules, &identifiers, dropped);
-        }
+        as_sent(rules, &identifiers, &mut outcome.dropped);
         if !resolution.is_refused {
             outcome.customer = Some(self.numbers.number(resolution.customer));
             outcome.fragment = Some(resolution.fragment);
@@ -178,19 +176,33 @@ impl Numbers {
     }
 }
 
-/// Puts back the value of a dropped identifier as it was sent.
-fn as_sent(rules: &Rules, sent: &[Identifier], dropped: &mut Dropped) {
-    let own = &dropped.identifier;
-    let Some((_, namespace)) = rules.find(&own.namespace) else {
-        return;
+/// Puts back the values of dropped identifiers as they were sent.
+fn as_sent(rules: &Rules, sent: &[Identifier], dropped: &mut [Dropped]) {
+    let is_screened = |reason| {
+        matches!(
+            reason,
+            DropReason::BlockedValue | DropReason::MalformedValue | DropReason::UnknownNamespace
+        )
     };
-    let found = sent.iter().find(|it| {
-        it.namespace == own.namespace
-            && namespace
-                .normalize(it.value.clone())
-                .is_ok_and(|value| value == own.value)
-    });
-    if let Some(found) = found {
-        dropped.identifier.value.clone_from(&found.value);
+    if dropped.iter().all(|it| is_screened(it.reason)) {
+        return;
+    }
+    let mut written: HashMap<(&str, String), &str> = HashMap::new();
+    for identifier in sent.iter().rev() {
+        let namespace = rules.find(&identifier.namespace);
+        let value = namespace.map(|(_, own)| own.normalize(identifier.value.clone()));
+        if let Some(Ok(value)) = value {
+            let key = (identifier.namespace.as_str(), value);
+            written.insert(key, &identifier.value);
+        }
+    }
+    for dropped in dropped.iter_mut().filter(|it| !is_screened(it.reason)) {
+        let own = &mut dropped.identifier;
+        let value = std::mem::take(&mut own.value);
+        let key = (own.namespace.as_str(), value);
+        own.value = match written.get(&key) {
+            Some(value) => (*value).to_owned(),
+            None => key.1,
+        };
     }
 }

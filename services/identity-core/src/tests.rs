@@ -18,8 +18,8 @@ use messages::identity::v1;
 use self::world::World;
 use crate::{
     Changes, ConflictRule, CustomerView, Detail, DropReason, FanOut, HolderState, Holding,
-    Identifier, Need, NewFragment, Overlay, Policy, Resolution, Rules, Screened, Uniqueness,
-    limits, plan_merge, screen,
+    Identifier, Need, NewFragment, Overlay, Policy, Resolution, Rules, Screened, limits,
+    plan_merge, screen,
 };
 
 fn uuid(number: usize) -> uuid::Uuid {

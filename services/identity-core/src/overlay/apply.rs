@@ -28,7 +28,12 @@ impl Overlay<'_> {
         let is_new = plan.members.is_empty();
         let kept = &screened.kept;
         let own = match first_held(claims, plan) {
-            Some((_, own)) => own,
+            Some((place, own)) => {
+                if let Standing::Held(customer, _) = claims[place].standing {
+                    self.roots.entry(own).or_insert(customer);
+                }
+                own
+            }
             None => {
                 let made = fragment();
                 self.create(made, now);

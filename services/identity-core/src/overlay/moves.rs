@@ -27,7 +27,10 @@ impl Overlay<'_> {
         if giver == customer {
             return;
         }
-        let is_moved = is_whole && self.refit(identifier, (from, giver, customer), now);
+        let refitted = is_whole
+            .then(|| self.refit(identifier, (from, giver, customer), now))
+            .flatten();
+        let is_moved = refitted.is_some();
         let to = if is_moved {
             from
         } else {
@@ -49,23 +52,21 @@ impl Overlay<'_> {
         let edge = (to, Some(joined));
         self.log
             .note(EvidenceKind::Moved, edge, Some(identifier), "");
-        self.fan_out(identifier, giver);
+        self.fan_out(identifier, refitted.unwrap_or(giver));
     }
 
-    /// Moves a fragment that has one identifier only, with its events. Returns false, and changes
-    /// nothing, where it has others, or leaves nobody behind.
+    /// Moves a fragment that has one identifier only, with its events. Returns who is left behind; nobody,
+    /// and changes nothing, where it has other identifiers, or is all there is of its customer.
     fn refit(
         &mut self,
         identifier: &Identifier,
         (from, giver, customer): (FragmentId, CustomerId, CustomerId),
         now: kernel::Timestamp,
-    ) -> bool {
-        let Some(detail) = self.view(giver).ok().and_then(|view| view.detail.clone()) else {
-            return false;
-        };
+    ) -> Option<CustomerId> {
+        let detail = self.view(giver).ok()?.detail.clone()?;
         let is_beside = |held: &&Held| held.fragment == from;
         if detail.held.iter().filter(is_beside).count() != 1 || detail.fragments.len() < 2 {
-            return false;
+            return None;
         }
         let is_moved = |fragment: &NewFragment| fragment.id == from;
         // The root keeps its id: where it is the one that goes, the others leave it.
@@ -73,7 +74,11 @@ impl Overlay<'_> {
         let leaving = detail.fragments.iter().copied();
         let leaving = leaving.filter(|fragment| is_moved(fragment) != is_root);
         let part = self.split(giver, leaving.collect(), is_root);
-        let mover = if is_root { giver } else { part };
+        let (mover, left) = if is_root {
+            (giver, part)
+        } else {
+            (part, giver)
+        };
         if let Some(detail) = self.changed(mover).detail() {
             for held in &mut detail.held {
                 if held.identifier == *identifier {
@@ -83,7 +88,7 @@ impl Overlay<'_> {
         }
         self.log.attached.insert(identifier.clone());
         self.join(customer, mover);
-        true
+        Some(left)
     }
 
     /// Splits fragments off a customer of whom all is known. Returns the customer that they are.

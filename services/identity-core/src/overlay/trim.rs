@@ -35,7 +35,7 @@ impl Overlay<'_> {
             for namespace in rules.iter().rev() {
                 let count = self.view(customer).map_or(0, |it| it.identifier_count());
                 let held = self.releasable(customer, namespace, named, Timestamp::MIN);
-                self.release(held, count.saturating_sub(limit));
+                self.release(customer, held, count.saturating_sub(limit));
             }
         }
     }
@@ -52,7 +52,7 @@ impl Overlay<'_> {
             Err(_) => 0,
         };
         let held = self.releasable(customer, namespace, named, since);
-        self.release(held, count.saturating_sub(namespace.limit()));
+        self.release(customer, held, count.saturating_sub(namespace.limit()));
     }
 
     /// The values of a namespace that came to a customer since a time, oldest first, without those that
@@ -83,9 +83,11 @@ impl Overlay<'_> {
         held
     }
 
-    fn release(&mut self, held: Vec<Held>, count: u32) {
+    fn release(&mut self, customer: CustomerId, held: Vec<Held>, count: u32) {
         for held in held.into_iter().take(count as usize) {
-            self.detach(&held.identifier);
+            if self.detach(&held.identifier).is_none() {
+                self.detach_untold(customer, &held);
+            }
             self.holders.remove(&held.identifier);
             let edge = (held.fragment, None);
             let released = EvidenceKind::Released;

@@ -28,8 +28,8 @@ fn segment_1_an_email_joins_two_visits() {
         ],
         &["a1 a2 e@x.io"],
     );
-    let (one, three) = (CustomerId::new(uuid(1)), CustomerId::new(uuid(3)));
-    assert_eq!(world.log, [(4, three, one)]);
+    let (one, two) = (customer(1), customer(2));
+    assert_eq!(world.log, [(4, two, one)]);
 }
 
 #[test]

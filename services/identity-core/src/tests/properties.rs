@@ -152,7 +152,7 @@ proptest! {
         size in 1_usize..8,
     ) {
         // World::apply checks every limit, and that nothing has two holders.
-        for rule in super::policies::RULES {
+        for rule in policies::RULES {
             let (mut single, mut batched) = (World::new(under(rule, tight())), World::new(under(rule, tight())));
             let events: Vec<_> = events.iter().map(String::as_str).collect();
             for event in &events {

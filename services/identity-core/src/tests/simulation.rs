@@ -107,9 +107,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_simulation_decides_as_it_is_carried_out(events in prop::collection::vec(super::properties::event(), 1..40)) {
-        for rule in super::policies::RULES {
-            let rules = under(rule, super::properties::tight());
+    fn a_simulation_decides_as_it_is_carried_out(events in prop::collection::vec(properties::event(), 1..40)) {
+        for rule in policies::RULES {
+            let rules = under(rule, properties::tight());
             let mut simulation = Simulation::new(&rules);
             let mut world = World::new(rules.clone());
             for event in &events {

@@ -241,7 +241,9 @@ impl World {
 
     fn apply_holding(&mut self, change: &crate::HoldingChange, now: Timestamp) {
         let before = self.rows.get(&change.identifier);
-        assert_eq!(before.map(|it| &it.holding), change.before.as_ref());
+        let place = |it: &Holding| (it.fragment, it.state);
+        let known = before.map(|it| place(&it.holding));
+        assert_eq!(known, change.before.as_ref().map(place));
         let attach_time = before.map(|it| it.attach_time);
         let Some(after) = &change.after else {
             self.rows.remove(&change.identifier);

@@ -17,7 +17,7 @@ pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -
         "time" => (Reason::BadTime, words.time),
         "sent_time" => (Reason::BadTime, words.sent_time),
         "identifiers" | "other_identifiers" => {
-            return Fault::new(Reason::NoIdentifier, words.who, description);
+            return Fault::new(nobody(description), words.who, description);
         }
         // Data that is no object is a property of its name.
         "properties_json" if dialect == Dialect::CloudEvents && !has_object(event) => {
@@ -36,6 +36,17 @@ pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -
         own.to_owned()
     };
     Fault::new(reason, &field, description)
+}
+
+/// The reason why an event names nobody. Identity names the reason of each identifier.
+fn nobody(description: &str) -> Reason {
+    if description.contains(Reason::Erased.code()) {
+        Reason::Erased
+    } else if description.contains(Reason::Suppressed.code()) {
+        Reason::Suppressed
+    } else {
+        Reason::NoIdentifier
+    }
 }
 
 /// Returns whether the data of a `CloudEvent` is an object, or was one in bytes.

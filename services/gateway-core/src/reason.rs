@@ -31,6 +31,14 @@ macro_rules! reasons {
     };
 }
 
+impl Reason {
+    /// Returns whether an event with this reason is kept as a dead letter: not where its person is
+    /// to be forgotten.
+    pub const fn is_kept(self) -> bool {
+        !matches!(self, Self::Erased | Self::Suppressed)
+    }
+}
+
 /// The unit in which a reason counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -91,6 +99,11 @@ reasons! {
     StaleSignature = "STALE_SIGNATURE", Call;
     /// A post of a webhook to a source that takes none.
     NoWebhook = "NO_WEBHOOK", Call;
+    /// It is of somebody who was erased after it happened. It is dropped, and nothing of it is kept.
+    Erased = "ERASED", Event;
+    /// It is of somebody whose events are not to be processed. It is dropped, and nothing of it is
+    /// kept.
+    Suppressed = "SUPPRESSED", Event;
 }
 
 #[cfg(test)]

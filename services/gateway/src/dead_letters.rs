@@ -181,8 +181,8 @@ impl DeadLetters {
         Ok(rows.into_iter().map(StoredLetter::from).collect())
     }
 
-    /// Removes those that were taken in a replay, and notes on the others why they were not: all of
-    /// it, or nothing.
+    /// Removes those that were taken in a replay, and those of erased people, and notes on the others
+    /// why they were not taken: all of it, or nothing.
     ///
     /// # Errors
     /// [`ErrorReason::DeadLettersContended`] where another process changed one of them since it
@@ -199,6 +199,10 @@ impl DeadLetters {
                 .eq(letter.id)
                 .and(dead_letter::Column::ReplayCount.eq(letter.replay_count));
             let changed = match end {
+                Replayed::Refused(fault) if !fault.reason.is_kept() => {
+                    let removed = dead_letter::Entity::delete_many().filter(is_as_read);
+                    removed.exec(&transaction).await.map(|it| it.rows_affected)
+                }
                 Replayed::Taken => {
                     taken += 1;
                     let removed = dead_letter::Entity::delete_many().filter(is_as_read);

@@ -57,6 +57,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let (orders, posting) = start_subscriptions(context, &store, log.clone()).await?;
     let changes = ChangeRpc::new(log, orders, shutdown.clone());
     let counted = statistics.clone();
+    let exports = ExportRpc::new();
     let is_secure = context.config.access.server.is_some();
     let mut service = Service::new(NAME);
     if context.config.peers != PeerAddresses::default() {
@@ -66,7 +67,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     Ok(service
         .with_grpc(intake.into_server())
         .with_grpc(changes.into_server())
-        .with_grpc(ExportRpc::new().into_server())
+        .with_grpc(exports.clone().into_server())
         .with_definitions(store)
         .on_shutdown(async move || {
             if let Some(posting) = posting {
@@ -80,6 +81,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         .with_front(move |entrance| {
             let calls = Arc::new(entrance.calls.clone());
             replays.connect(&calls);
+            exports.connect(&calls);
             let tracking = Tracking::new(TrackingParts {
                 entrance: entrance.clone(),
                 is_secure,

@@ -279,7 +279,11 @@ impl Tracking {
             if let Some(verdict) = reading.verdicts.get_mut(place) {
                 verdict.fault = Some(format!("{} {}", fault.field, fault.description));
             }
-            reading.letters.push((incoming.letter)(fault, sent));
+            if fault.reason.is_kept() {
+                reading.letters.push((incoming.letter)(fault, sent));
+            } else {
+                self.parts.statistics.count(source, fault.reason, 1);
+            }
         }
         let letters: Vec<Letter> = std::mem::take(&mut reading.letters);
         let kept = self

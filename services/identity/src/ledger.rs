@@ -40,6 +40,7 @@ use crate::limits::{LEDGER_BYTES, LEDGER_IDLE, LEDGER_OWN_BYTES};
 use crate::resolve::ResolveError;
 
 pub(crate) use self::batches::Ticket;
+pub(crate) use self::payload::without;
 
 /// The reason that events of an import were not taken.
 #[derive(Debug, thiserror::Error)]

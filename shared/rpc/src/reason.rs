@@ -110,6 +110,9 @@ reasons! {
     /// The customer is not known.
     CustomerNotFound = "CUSTOMER_NOT_FOUND", NotFound,
         "Check the id or identifier; a customer exists once an event of theirs was ingested.";
+    /// There was no such erasure.
+    ErasureNotFound = "ERASURE_NOT_FOUND", NotFound,
+        "List the erasures to find its operation id: `happypath identity erasures`.";
     /// Nothing of the customer was processed here yet.
     ProfileNotFound = "PROFILE_NOT_FOUND", NotFound,
         "Check the customer id, and try again once events of the customer were processed.";
@@ -164,6 +167,12 @@ reasons! {
     /// The customers cannot become one.
     MergeRefused = "MERGE_REFUSED", FailedPrecondition,
         "Merge fewer customers, or raise the limit of the namespace that stands in the way.";
+    /// Nothing of what an unmerge names holds the customer together.
+    EvidenceNotFound = "EVIDENCE_NOT_FOUND", NotFound,
+        "Find what holds the customer together: ListHistory names the operations, ExplainIdentity the fragments, identifiers and events.";
+    /// There is nothing to take apart.
+    UnmergeRefused = "UNMERGE_REFUSED", FailedPrecondition,
+        "Name another operation, fragment, identifier or event: this customer has nothing beside it.";
     /// The customer has spoken about as many purposes and channels as are kept.
     ConsentLimit = "CONSENT_LIMIT", FailedPrecondition,
         "Use a purpose and channel that GetConsent lists, or an empty channel, which stands for all; withdrawals are always taken.";

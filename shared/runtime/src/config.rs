@@ -58,6 +58,8 @@ pub struct Config {
     pub event_retention: Option<kernel::Duration>,
     /// The time for which the log of changes keeps them; absent where none are written.
     pub change_retention: Option<kernel::Duration>,
+    /// The time within which an erasure is done in every store.
+    pub erasure_deadline: kernel::Duration,
     /// Where definitions, identities and leases are.
     pub database: storage::DatabaseUrl,
     /// True where this process brings tables up to date when it starts; false where it leaves them
@@ -225,6 +227,7 @@ impl Config {
         let event_retention = layers.required("event_retention", value::event_retention, faults);
         retention::check(layers, journal_retention, event_retention, faults);
         let change_retention = layers.required("change_retention", value::change_retention, faults);
+        let erasure_deadline = layers.required("erasure_deadline", value::erasure_deadline, faults);
         let database = layers.required("database", value::database, faults);
         let migrate = layers.required("migrate", value::migrate, faults);
         let partitions = layers.required("partitions", value::partitions, faults);
@@ -272,6 +275,7 @@ impl Config {
             journal_retention: journal_retention?,
             event_retention: event_retention?,
             change_retention: change_retention?,
+            erasure_deadline: erasure_deadline?,
             database,
             migrate: migrate?,
             partitions: partitions?,

@@ -10,6 +10,8 @@ mod contracts;
 mod dead_letters;
 mod delete;
 mod doctor;
+mod erasure;
+mod identity;
 mod imports;
 mod installations;
 mod json;

@@ -3,6 +3,8 @@
 //! They do not say which partitions they go to: the customers do, by as many partitions as there
 //! are when they go.
 
+use std::collections::HashSet;
+
 use hot::limits::SOURCE_BYTES;
 use kernel::limits::EVENTS_PER_BATCH;
 use kernel::{CustomerId, PartitionCount};
@@ -23,7 +25,7 @@ const FORM: u8 = 1;
 /// The reason that records cannot be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the records of an imported batch cannot be read: {0}")]
-pub(super) struct Damaged(&'static str);
+pub(crate) struct Damaged(&'static str);
 
 /// Returns the name by which streams know what a call takes.
 pub(super) fn source_of(call: Uuid) -> String {
@@ -63,6 +65,27 @@ pub(super) fn pack(groups: &mut [Group]) -> Vec<u8> {
     let mut packed = vec![FORM];
     packed.extend(compress_prepend_size(&bytes));
     packed
+}
+
+/// Returns packed records without those of some customers; absent where there are none of theirs.
+///
+/// # Errors
+/// [`Damaged`].
+pub(crate) fn without(
+    packed: &[u8],
+    partitions: PartitionCount,
+    customers: &HashSet<CustomerId>,
+) -> Result<Option<Vec<u8>>, Damaged> {
+    let mut groups = unpack(packed, partitions)?;
+    let count = |groups: &[Group]| groups.iter().map(|own| own.records.len()).sum::<usize>();
+    let before = count(&groups);
+    for group in &mut groups {
+        group.records.retain(|own| {
+            let customer = CustomerId::try_from_bytes(&own.record.customer_id);
+            !customer.is_ok_and(|it| customers.contains(&it))
+        });
+    }
+    Ok((count(&groups) < before).then(|| pack(&mut groups)))
 }
 
 /// Reads packed records back, by partition.
@@ -167,6 +190,23 @@ mod tests {
             places.sort_unstable();
             assert!(places.iter().copied().eq(3 * 1_024 + 1..=3 * 1_024 + 100));
         }
+    }
+
+    #[test]
+    fn records_of_some_customers_are_taken_out_and_others_keep_their_places() {
+        let records: Vec<_> = (1..=10_u16)
+            .map(|number| record(u128::from(number % 2), number.into()))
+            .collect();
+        let mut sent = vec![Group {
+            partition: PartitionId::new(0),
+            records,
+        }];
+        let packed = pack(&mut sent);
+        let some = |own: u128| HashSet::from([CustomerId::new(Uuid::from_u128(own))]);
+        assert_eq!(without(&packed, partitions(4), &some(7)), Ok(None));
+        let left = without(&packed, partitions(4), &some(1)).expect("whole");
+        let left = unpack(&left.expect("some were"), partitions(1)).expect("whole");
+        assert_eq!(places(&left), [(PartitionId::new(0), vec![2, 4, 6, 8, 10])]);
     }
 
     #[test]

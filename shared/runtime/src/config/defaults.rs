@@ -101,6 +101,7 @@ impl Defaults {
                 ("journal_retention", "1h".to_owned()),
                 ("event_retention", "forever".to_owned()),
                 ("change_retention", "7d".to_owned()),
+                ("erasure_deadline", "24h".to_owned()),
                 ("message_memory_mib", "128".to_owned()),
                 ("caller_rate", "off".to_owned()),
                 ("web_origins", "off".to_owned()),

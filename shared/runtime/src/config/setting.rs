@@ -139,6 +139,12 @@ pub const SETTINGS: &[Setting] = &[
         expected: "off, or a duration from 1h to 365d, such as 7d",
     },
     Setting {
+        name: "erasure_deadline",
+        flag: "erasure-deadline",
+        help: "Within which time of its request an erasure is done in every store, unless it is urgent",
+        expected: "a duration from 1m to 30d, such as 24h",
+    },
+    Setting {
         name: "database",
         flag: "database",
         help: "Where definitions, identities and leases are. For TLS to Postgres ?sslmode=verify-full&sslrootcert=FILE, and \

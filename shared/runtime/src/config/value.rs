@@ -154,6 +154,15 @@ pub(super) fn change_retention(text: &str) -> Parsed<Option<Duration>> {
     }
 }
 
+pub(super) fn erasure_deadline(text: &str) -> Parsed<Duration> {
+    const LEAST: i64 = 60_000;
+    const MOST: i64 = 30 * 24 * 3_600_000;
+    match text.parse::<Duration>() {
+        Ok(length) if (LEAST..=MOST).contains(&length.as_millis()) => Ok(length),
+        _ => Err(expected("erasure_deadline")),
+    }
+}
+
 pub(super) fn database(text: &str) -> Parsed<storage::DatabaseUrl> {
     text.parse().map_err(|_| expected("database"))
 }

@@ -320,6 +320,23 @@ fn changes_are_kept_for_a_week_unless_somebody_says_how_long_or_off() {
 }
 
 #[test]
+fn an_erasure_has_a_day_unless_somebody_says_how_long() {
+    for (flags, expected) in [
+        (vec![], "24h"),
+        (vec![("erasure_deadline", "1m")], "1m"),
+        (vec![("erasure_deadline", "30d")], "30d"),
+    ] {
+        let config = load(None, &[], &flags).expect("valid");
+        let expected: kernel::Duration = expected.parse().expect("a duration");
+        assert_eq!(config.erasure_deadline, expected, "{flags:?}");
+    }
+    for text in ["0", "59s", "31d", "off"] {
+        let faults = load(None, &[], &[("erasure_deadline", text)]).expect_err("faulty");
+        assert!(faults.contains("erasure_deadline"), "{faults}");
+    }
+}
+
+#[test]
 fn levels_that_do_not_fit_the_store_are_refused() {
     let redis = ("hot_store", "redis://cache");
     for (flags, fault) in [

@@ -21,6 +21,8 @@ fn what(change: &Change) -> String {
         Some(Kind::Position(it)) => position(it),
         Some(Kind::Activation(it)) => activation(it),
         Some(Kind::Merge(it)) => format!("is now part of {}", it.into_customer_id),
+        Some(Kind::Unmerge(it)) => format!("is no longer part of {}", it.from_customer_id),
+        Some(Kind::Erasure(it)) => format!("was erased ({})", it.operation_id),
         // A newer server knows more kinds than this program.
         None => "changed in a way that this version does not know".to_owned(),
     }

@@ -113,6 +113,15 @@ const OTHER_KEY: &str = r#"{"id": "0123456789abcdef", "name": "other",
 const REVOKED_KEY: &str = r#"{"request_id": "$ID", "id": "0123456789abcdeh", "name": "gone",
     "hash": "2222222222222222222222222222222222222222222222222222222222222222", "scopes": ["events:write"]}"#;
 
+/// A merge, for whoever takes it apart.
+const MERGE: &str = "IdentityService/MergeCustomers";
+const MERGED: &str = r#"{"request_id": "$ID", "customer_ids": ["$2", "$3"]}"#;
+
+/// An erasure of nobody, whose name follows from its request id.
+const ERASE: &str = "ErasureService/Erase";
+const ERASED: &str = r#"{"request_id": "erasure-one",
+    "identifiers": [{"namespace": "user_id", "value": "never_seen"}]}"#;
+
 /// Every RPC.
 pub(crate) const CASES: &[Case] = &[
     write(
@@ -144,6 +153,78 @@ pub(crate) const CASES: &[Case] = &[
             r#"{"time": "2030-01-01T00:00:00Z"}"#,
         )
     },
+    read(
+        "ResolutionService/Resolve",
+        r#"{"identifiers": [{"namespace": "user_id", "value": "u1"}]}"#,
+    ),
+    read(
+        "ResolutionService/ResolveStream",
+        r#"{"request": {"identifiers": [{"namespace": "user_id", "value": "u1"}]}, "tag": "a"}"#,
+    ),
+    write(
+        "ResolutionService/Identify",
+        r#"{"request_id": "$ID", "identifiers": [{"namespace": "user_id", "value": "u1"}],
+            "traits": {"plan": "free"}}"#,
+        r#"{"identifiers": [{"namespace": "user_id", "value": "u2"}]}"#,
+    ),
+    write(
+        "ResolutionService/Link",
+        r#"{"request_id": "$ID", "customer_id": "$1",
+            "identifiers": [{"namespace": "email", "value": "u1@example.com"}]}"#,
+        r#"{"customer_id": "$1", "identifiers": [{"namespace": "email", "value": "u2@example.com"}]}"#,
+    ),
+    Case {
+        before: Some((MERGE, MERGED)),
+        ..write(
+            "ResolutionService/UnmergeCustomers",
+            r#"{"request_id": "$ID", "customer_id": "$2", "fragment_id": "$3"}"#,
+            r#"{"customer_id": "$2", "fragment_id": "$3", "dry_run": true}"#,
+        )
+    },
+    Case {
+        before: Some((MERGE, MERGED)),
+        items: 1,
+        ..read("ResolutionService/ListHistory", r#"{"customer_id": "$2"}"#)
+    },
+    read(
+        "ResolutionService/ExplainIdentity",
+        r#"{"identifier": {"namespace": "user_id", "value": "u1"}}"#,
+    ),
+    Case {
+        empty: Code::Ok,
+        ..read(
+            "ResolutionService/Simulate",
+            r#"{"events": [{"identifiers": [{"namespace": "user_id", "value": "u1"}]}]}"#,
+        )
+    },
+    write(
+        "ErasureService/Erase",
+        r#"{"request_id": "$ID", "identifiers": [{"namespace": "user_id", "value": "nobody"}]}"#,
+        r#"{"identifiers": [{"namespace": "user_id", "value": "nobody_else"}]}"#,
+    ),
+    Case {
+        before: Some((ERASE, ERASED)),
+        ..read(
+            "ErasureService/GetErasure",
+            r#"{"operation_id": "0749fa47-9c64-8124-bb42-76472dbe5a5f"}"#,
+        )
+    },
+    Case {
+        before: Some((ERASE, ERASED)),
+        items: 1,
+        ..list_all("ErasureService/ListErasures")
+    },
+    write(
+        "ErasureService/Suppress",
+        r#"{"request_id": "$ID", "identifiers": [{"namespace": "user_id", "value": "quiet"}]}"#,
+        r#"{"identifiers": [{"namespace": "user_id", "value": "silent"}]}"#,
+    ),
+    write(
+        "ErasureService/Unsuppress",
+        r#"{"request_id": "$ID", "identifiers": [{"namespace": "user_id", "value": "quiet"}]}"#,
+        r#"{"identifiers": [{"namespace": "user_id", "value": "silent"}]}"#,
+    ),
+    read("ExportService/ExportCustomer", r#"{"customer_id": "$0"}"#),
     read("SegmentationService/GetProfile", r#"{"customer_id": "$0"}"#),
     list_all("SegmentationService/ListSegments"),
     list_all("SegmentationService/ListEventNames"),

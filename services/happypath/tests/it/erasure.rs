@@ -1,0 +1,354 @@
+//! Erasure, from outside: a person with a value of their own in every field and every way in is
+//! erased, and no byte of any store and no line of any log has it any more.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::{PostgresServer, RedisServer};
+
+use crate::Dev;
+use crate::json::http::send;
+
+/// The beginning of every value of the person; nothing else has it.
+const MARK: &str = "zq7ann";
+/// Longer than logs need to be written again, some rows of which have to be a minute old.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// A time at which everything happened that is erased.
+const THEN: &str = "2026-01-05T10:00:00Z";
+
+const DEFINITIONS: &str = "\
+segment:
+  name: buyers
+  expression: events(\"purchase\").exists()
+---
+channel:
+  name: quiet
+  log: {}
+---
+template:
+  name: hello
+  text:
+    body: \"Hello {{ profile.traits.name }}\"
+---
+policy:
+  name: default
+  consent_by_default: true
+---
+source:
+  name: web_shop
+---
+journey_map:
+  name: shop
+  stages:
+    - name: bought
+      enter:
+        - segment_entered: buyers
+---
+journey:
+  name: welcome
+  entry:
+    triggers:
+      - event: purchase
+    reentry: REENTRY_NEVER
+  steps:
+    - id: greet
+      send:
+        channel: quiet
+        template: hello
+        purpose: news
+    - id: wait
+      wait_for:
+        branches:
+          - trigger:
+              event: purchase_again
+            next: happy
+        timeout: 30d
+    - id: gone
+      exit:
+        outcome: RUN_OUTCOME_FAILURE
+    - id: happy
+      exit:
+        outcome: RUN_OUTCOME_SUCCESS
+";
+
+/// Sends events as an SDK does.
+fn batch(dev: &Dev, events: &Value) {
+    let batch = json!({"writeKey": "web_shop", "batch": events}).to_string();
+    let kind = [("content-type", "application/json")];
+    let answer = send(&dev.address, "POST", "/v1/batch", &kind, batch.as_bytes());
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// All that the person ever sent: one browser before the login, one purchase after it, one event
+/// that cannot be taken.
+fn lives(dev: &Dev, time: &str) {
+    let own = |name: &str| format!("{MARK}-{name}");
+    batch(
+        dev,
+        &json!([
+            {
+                "type": "track", "event": "visit", "anonymousId": own("browser"), "messageId": own("m1"),
+                "timestamp": time, "properties": {"page": own("page"), "list": [own("item")]},
+                "context": {"userAgent": own("agent"), "ip": "203.0.113.7"},
+            },
+            {
+                "type": "identify", "userId": own("user"), "anonymousId": own("browser"),
+                "messageId": own("m2"), "timestamp": time,
+                "traits": {"name": own("name"), "email": format!("{MARK}@example.org"),
+                    "address": {"street": own("street")}},
+            },
+            {
+                "type": "group", "userId": own("user"), "groupId": own("group"), "messageId": own("m3"),
+                "timestamp": time, "traits": {"title": own("title")},
+            },
+            {
+                "type": "track", "event": "purchase", "userId": own("user"), "messageId": own("m4"),
+                "timestamp": time, "properties": {"value": 7, "note": own("note")},
+                "context": {"groupId": own("group")},
+            },
+        ]),
+    );
+}
+
+/// An event that cannot be taken, and is kept with what was sent.
+fn fails(dev: &Dev) {
+    let own = |name: &str| format!("{MARK}-{name}");
+    batch(
+        dev,
+        &json!([{
+            "type": "track", "event": "visit", "userId": own("user"), "messageId": own("m5"),
+            "timestamp": own("never"), "properties": {"page": own("lost")},
+        }]),
+    );
+}
+
+/// Others, who stay.
+fn others(dev: &Dev) {
+    let events = ["bob", "cleo"].map(|name| {
+        json!({
+            "type": "track", "event": "purchase", "userId": name, "messageId": format!("{name}-1"),
+            "timestamp": THEN, "properties": {"value": 1},
+        })
+    });
+    batch(dev, &json!(events));
+}
+
+/// The figures: members of the segment, runs under way, customers at the stage. Holds that at each
+/// step of the journey as many went in as went out and are there.
+fn figures(dev: &Dev) -> [u64; 3] {
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    let flow = dev.json("flow welcome");
+    let mut present = 0;
+    for step in flow["steps"].as_array().expect("steps") {
+        let here = number(&step["present_count"]);
+        let (entered, left) = (number(&step["in_count"]), number(&step["out_count"]));
+        assert_eq!(entered, left + here, "{flow:#}");
+        present += here;
+    }
+    assert_eq!(number(&flow["active_count"]), present, "{flow:#}");
+    [
+        number(&dev.json("segments")["segments"][0]["member_count"]),
+        present,
+        number(&dev.json("map shop")["stages"][0]["present_count"]),
+    ]
+}
+
+/// Erases the person, and waits until every store says that it is clean.
+fn erase(dev: &Dev, words: &str) -> Value {
+    let line = format!("identity erase user_id:{MARK}-user --urgent{words}");
+    let asked = dev.json(&line);
+    let operation = asked["erasure"]["operation_id"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    let begun = Instant::now();
+    loop {
+        let erasure = dev.json(&format!("identity erasures {operation}"))["erasure"].clone();
+        if erasure["state"] == "ERASURE_STATE_DONE" {
+            return erasure;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{erasure:#}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// Every file below a folder.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+/// Holds that bytes do not have the mark.
+fn check_clean(name: &str, bytes: &[u8]) {
+    let mark = MARK.as_bytes();
+    let Some(place) = bytes.windows(mark.len()).position(|own| own == mark) else {
+        return;
+    };
+    let around = &bytes[place.saturating_sub(200)..bytes.len().min(place + 200)];
+    panic!("{name} has it: {}", String::from_utf8_lossy(around));
+}
+
+fn check_files_clean(folder: &Path) {
+    let mut all = Vec::new();
+    files(folder, &mut all);
+    assert!(!all.is_empty());
+    for path in all {
+        let bytes = std::fs::read(&path).expect("a file");
+        check_clean(&path.display().to_string(), &bytes);
+    }
+}
+
+/// The stores that a test runs on.
+struct Stores {
+    redis: Option<RedisServer>,
+    postgres: Option<PostgresServer>,
+    settings: Vec<String>,
+    log: PathBuf,
+    _logs: TempDir,
+}
+
+impl Stores {
+    fn embedded() -> Self {
+        Self::with(None, None, Vec::new())
+    }
+
+    fn servers() -> Self {
+        let redis = RedisServer::start_with(RedisServer::APPEND_ONLY).expect("a Redis");
+        let postgres = PostgresServer::start().expect("a PostgreSQL");
+        let database = postgres.create_database().expect("a database");
+        let settings = ["--hot-store", &redis.url(), "--database", &database];
+        let settings = settings.map(str::to_owned).into();
+        Self::with(Some(redis), Some(postgres), settings)
+    }
+
+    fn with(
+        redis: Option<RedisServer>,
+        postgres: Option<PostgresServer>,
+        settings: Vec<String>,
+    ) -> Self {
+        let logs = tempfile::tempdir().expect("a folder");
+        Self {
+            redis,
+            postgres,
+            settings,
+            log: logs.path().join("log"),
+            _logs: logs,
+        }
+    }
+
+    fn start(&self, folder: TempDir) -> Dev {
+        let mut settings: Vec<&str> = self.settings.iter().map(String::as_str).collect();
+        settings.extend(["--log-level", "debug"]);
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .expect("a file");
+        Dev::start_to(folder, &settings, Stdio::from(log))
+    }
+
+    /// Holds that nothing of the person is in any store, with the process stopped.
+    fn check_clean(&self, folder: &Path) {
+        check_files_clean(&folder.join("stores"));
+        check_clean("the log", &std::fs::read(&self.log).expect("a file"));
+        if let (Some(_), Some(database)) = (&self.postgres, self.settings.get(3)) {
+            let dump = Command::new("pg_dump").arg(database).output();
+            let dump = dump.expect("pg_dump runs");
+            assert!(dump.status.success() && !dump.stdout.is_empty());
+            check_clean("the dump", &dump.stdout);
+        }
+        if let Some(redis) = &self.redis {
+            redis.ask(&["SAVE"]).expect("it saves");
+            let answer = redis.ask(&["CONFIG", "GET", "dir"]).expect("it answers");
+            let place = answer.split_whitespace().find(|word| word.starts_with('/'));
+            check_files_clean(Path::new(place.expect("a folder")));
+        }
+    }
+}
+
+fn a_person_is_erased(stores: &Stores) {
+    let dev = stores.start(tempfile::tempdir().expect("a folder"));
+    dev.file("all.yaml", DEFINITIONS);
+    dev.ok("apply -f all.yaml");
+    others(&dev);
+    dev.settle();
+    let before = figures(&dev);
+    lives(&dev, THEN);
+    fails(&dev);
+    dev.file(
+        "events.csv",
+        &format!("timestamp,event,user_id,email,note\n{THEN},visit,{MARK}-user,{MARK}@example.org,{MARK}-row\n"),
+    );
+    dev.ok("import events.csv");
+    dev.settle();
+    let with = figures(&dev);
+    assert_eq!(with, before.map(|count| count + 1));
+    let first = dev.json(&format!("customer user_id:{MARK}-user"));
+    let first = first["customer"]["customer_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let exported = dev.ok(&format!("identity export user_id:{MARK}-user"));
+    let last: Value = serde_json::from_str(exported.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["section"], "end");
+    assert!(exported.contains(&format!("{MARK}-street")), "{exported}");
+
+    let dry = dev.json(&format!("identity erase user_id:{MARK}-user --dry-run"));
+    assert_eq!(dry["erasure"]["found_count"], 1, "{dry}");
+    let erasure = erase(&dev, "");
+    assert_eq!(erasure["customer_ids"].as_array().map(Vec::len), Some(1));
+    dev.settle();
+    let (code, said) = dev.refused(&format!("customer user_id:{MARK}-user"));
+    assert_eq!(code, 2, "{said}");
+    // Who was there is gone, and nobody else: what came in is what went out and what is there.
+    assert_eq!(figures(&dev), before);
+    let folder = dev.stop();
+    stores.check_clean(folder.path());
+
+    // All of it again, as a sender or an import would: nobody comes back.
+    let dev = stores.start(folder);
+    lives(&dev, THEN);
+    // Its events are known by their ledger, or refused.
+    let _imported = dev.run("import events.csv --on-error continue");
+    dev.settle();
+    let (code, said) = dev.refused(&format!("customer user_id:{MARK}-user"));
+    assert_eq!(code, 2, "{said}");
+    assert_eq!(dev.json("dead-letters list")["dead_letters"], json!([]));
+    assert_eq!(figures(&dev), before);
+
+    // Who comes back of their own accord is somebody new.
+    dev.ok(&format!("track purchase --id user_id={MARK}-user"));
+    dev.settle();
+    let second = dev.json(&format!("customer user_id:{MARK}-user"));
+    assert_ne!(second["customer"]["customer_id"], first.as_str());
+    assert_eq!(figures(&dev)[0], before[0] + 1);
+
+    // And nobody at all, once they are suppressed.
+    erase(&dev, " --suppress");
+    let (code, said) = dev.refused(&format!("track purchase --id user_id={MARK}-user"));
+    assert_ne!(code, 0);
+    assert!(said.contains("SUPPRESSED"), "{said}");
+    assert_eq!(figures(&dev)[0], before[0]);
+    let folder = dev.stop();
+    stores.check_clean(folder.path());
+}
+
+#[test]
+fn no_byte_of_an_erased_person_is_left_in_embedded_stores() {
+    a_person_is_erased(&Stores::embedded());
+}
+
+#[test]
+fn no_byte_of_an_erased_person_is_left_in_redis_and_postgresql() {
+    a_person_is_erased(&Stores::servers());
+}

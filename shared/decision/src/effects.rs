@@ -32,16 +32,39 @@ pub struct Effects {
     pub needs: Vec<PartKey>,
     /// The wait that is being processed: it is at fault where the step fails now.
     pub wait: Option<WaitKey>,
+    /// The ordinal of the fragment that what is emitted from now on is of: see
+    /// [`of_fragment`](Self::of_fragment).
+    fragment: u16,
+    /// Of which fragments records are, by their places; those that are not listed are of the
+    /// customer's own.
+    pub record_fragments: Vec<(usize, u16)>,
+    /// The same for records for named streams.
+    pub stream_fragments: Vec<(usize, u16)>,
 }
 
 impl Effects {
+    /// Says of which fragment of the customer all is that is emitted from now on, by its ordinal:
+    /// where that one becomes a customer of their own again, it goes there. A step begins with
+    /// [`Step::ordinal`](crate::Step::ordinal).
+    pub const fn of_fragment(&mut self, ordinal: u16) {
+        self.fragment = ordinal;
+    }
+
     /// Appends a record to the core's output stream, in the lane of the cause.
     pub fn emit(&mut self, record: Record) {
+        if self.fragment != 0 {
+            self.record_fragments
+                .push((self.records.len(), self.fragment));
+        }
         self.records.push(record);
     }
 
     /// Appends a record to a named stream of the same partition, such as a receipt to `events`.
     pub fn emit_to(&mut self, stream: StreamName, record: Record) {
+        if self.fragment != 0 {
+            self.stream_fragments
+                .push((self.to_streams.len(), self.fragment));
+        }
         self.to_streams.push((stream, record));
     }
 
@@ -109,6 +132,9 @@ impl Effects {
         self.lacks_definition = false;
         self.needs.clear();
         self.wait = None;
+        self.fragment = 0;
+        self.record_fragments.clear();
+        self.stream_fragments.clear();
     }
 
     /// Returns whether nothing was caused.

@@ -109,7 +109,7 @@ pub async fn find_customer_with<C: Core>(
     customer: CustomerId,
     want: impl Fn(&C::State) -> Vec<PartKey> + Send + Sync,
 ) -> Result<Found<C::State>, FindError> {
-    let mut current = customer;
+    let (mut current, mut way) = (customer, Way::from(customer));
     for redirects in 0..=limits::REDIRECTS_PER_READ {
         let read = look::<C>(hot, current, &want).await?;
         let found = |state| Found {
@@ -120,7 +120,7 @@ pub async fn find_customer_with<C: Core>(
         let Some((head, state)) = read else {
             return Ok(found(None));
         };
-        match survivor_of(current, &head)? {
+        match way.next(current, &head)? {
             None => return Ok(found(head.has_state.then_some(state))),
             Some(survivor) => current = survivor,
         }
@@ -162,8 +162,53 @@ pub(crate) async fn look_at_head(
         .map_err(|source| FindError::Unreadable { customer, source })
 }
 
+/// The way of a read along redirects, and along unmerges: whoever came out of another is with those
+/// who came out with them, though a redirect still leads to that one.
+#[derive(Debug)]
+pub(crate) struct Way {
+    /// All who were met.
+    met: Vec<CustomerId>,
+    /// Where unmerges led.
+    came_out: Vec<CustomerId>,
+}
+
+impl Way {
+    /// Begins with the id that is asked for.
+    pub(crate) fn from(customer: CustomerId) -> Self {
+        Self {
+            met: vec![customer],
+            came_out: Vec::new(),
+        }
+    }
+
+    /// Returns the customer after one of whom this is the head; `None` at the end.
+    pub(crate) fn next(
+        &mut self,
+        current: CustomerId,
+        head: &Head,
+    ) -> Result<Option<CustomerId>, FindError> {
+        let gone = self.met.iter().find_map(|it| head.gone(*it));
+        // Who was joined into this one anew is on the way here.
+        let gone = gone.filter(|it| it.to != current && !self.came_out.contains(&it.to));
+        let next = match gone {
+            Some(gone) => {
+                self.came_out.push(gone.to);
+                Some(gone.to)
+            }
+            None => survivor_of(current, head)?,
+        };
+        self.met.extend(next);
+        Ok(next)
+    }
+
+    /// Returns whether the last step was along an unmerge.
+    pub(crate) fn came_out(&self) -> bool {
+        !self.came_out.is_empty() && self.came_out.last() == self.met.last()
+    }
+}
+
 /// Returns the customer that one is redirected to, where they are.
-pub(crate) fn survivor_of(
+fn survivor_of(
     customer: CustomerId,
     head: &Head,
 ) -> Result<Option<CustomerId>, FindError> {

@@ -13,13 +13,18 @@ use messages::engine::state_v1 as stored;
 use prost::Message;
 use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 
-use crate::moving::{Fragment, Leaving, Moving, read_fragments, write_fragments};
+use crate::moving::{Fragment, ID_BYTES, Leaving, Moving, read_fragments, write_fragments};
 use crate::redirect::NextRedirect;
+use crate::splitting::Splits;
 use crate::waiting::{Waiting, parked_key};
 
 /// The form of a value. No message begins with this byte, so that a state without a head is told
 /// apart.
 const FORM: u8 = 1;
+
+/// The form of a value with a state on its way by an unmerge. Programs that do not know of unmerges
+/// refuse it: they would forget the state.
+const FORM_OF_SPLIT: u8 = 2;
 
 /// The engine's own record of one customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +48,12 @@ pub struct Head {
     pub(crate) released_leave_id: u64,
     /// The wait for the states of others, and the records that wait.
     pub(crate) waiting: Option<Box<Waiting>>,
+    /// The erasure that removed the customer. Nothing else is kept then.
+    pub(crate) erased_by: Option<[u8; ID_BYTES]>,
+    /// The graph epoch of the merge by which the customer left; 0 for none, and where nobody knows.
+    pub(crate) merge_epoch: u64,
+    /// What is kept of unmerges.
+    pub(crate) splits: Option<Box<Splits>>,
     /// Says that the service knows something of the customer.
     pub has_state: bool,
 }
@@ -59,6 +70,9 @@ impl Head {
             leaving: None,
             released_leave_id: 0,
             waiting: None,
+            erased_by: None,
+            merge_epoch: 0,
+            splits: None,
             has_state: true,
         }
     }
@@ -74,7 +88,19 @@ impl Head {
             leaving: None,
             released_leave_id: 0,
             waiting: None,
+            erased_by: None,
+            merge_epoch: 0,
+            splits: None,
             has_state: false,
+        }
+    }
+
+    /// The head of a customer who is erased.
+    pub(crate) fn erased_by(erasure: [u8; ID_BYTES]) -> Self {
+        Self {
+            erased_by: Some(erasure),
+            has_state: false,
+            ..Self::plain()
         }
     }
 
@@ -82,9 +108,11 @@ impl Head {
     /// customer.
     pub const fn has_merges(&self) -> bool {
         self.redirect.is_some()
+            || self.erased_by.is_some()
             || !self.fragments.is_empty()
             || !self.arriving.is_empty()
             || self.waiting.is_some()
+            || self.splits.is_some()
     }
 
     /// Returns whether a customer was joined into this one, and all of them is here.
@@ -119,7 +147,8 @@ impl Head {
     /// none is about to leave.
     pub(crate) fn lets_through(&self) -> bool {
         let waiting = self.waiting.as_ref();
-        self.leaving.is_none() && !waiting.is_some_and(|waiting| waiting.is_holding())
+        let is_quiet = self.leaving.is_none() && self.coming_back().is_none();
+        is_quiet && !waiting.is_some_and(|waiting| waiting.is_holding())
     }
 
     /// The state that arrives from a customer.
@@ -144,7 +173,10 @@ impl Head {
     /// lists them.
     pub fn parts(&self) -> impl Iterator<Item = PartKey> + '_ {
         let leaving = self.leaving.iter().flat_map(|it| &it.states);
-        let moving = self.arriving.iter().chain(leaving);
+        let returning = self.returning().iter().map(|it| &it.state);
+        let coming_back = self.coming_back().and_then(|it| it.state.as_ref());
+        let moving = self.arriving.iter().chain(leaving).chain(returning);
+        let moving = moving.chain(coming_back);
         let parked = self.waiting.iter().flat_map(|it| it.first..it.next);
         let parked = parked.map(parked_key);
         moving
@@ -152,10 +184,19 @@ impl Head {
             .chain(parked)
     }
 
-    /// Returns whether what comes for the customer waits for the states of others.
+    /// The states on their way to or from the customer, to be changed.
+    pub(crate) fn states_mut(&mut self) -> impl Iterator<Item = &mut Moving> + '_ {
+        let leaving = self.leaving.iter_mut().flat_map(|it| &mut it.states);
+        let splits = self.splits.iter_mut().flat_map(|it| it.states_mut());
+        self.arriving.iter_mut().chain(leaving).chain(splits)
+    }
+
+    /// Returns whether what comes for the customer waits for the states of others, or for the own
+    /// one.
     pub(crate) fn is_holding(&self) -> bool {
         let waiting = self.waiting.as_ref();
-        self.redirect.is_none() && waiting.is_some_and(|waiting| waiting.is_holding())
+        let is_waiting = waiting.is_some_and(|waiting| waiting.is_holding());
+        self.redirect.is_none() && (is_waiting || self.coming_back().is_some())
     }
 
     /// Returns whether some of what leaves is still to be sent.
@@ -171,7 +212,7 @@ impl Head {
     /// Returns whether records wait that can go on, since no state is waited for.
     pub(crate) fn has_free(&self) -> bool {
         let is_free = |waiting: &Waiting| waiting.awaited.is_empty() && waiting.has_parked();
-        self.waiting.as_deref().is_some_and(is_free)
+        self.coming_back().is_none() && self.waiting.as_deref().is_some_and(is_free)
     }
 
     /// Returns whether a part belongs to the engine: to a state that arrives or leaves, or to a
@@ -180,10 +221,11 @@ impl Head {
         part.kind == PartKey::ENGINE_KIND
             || self.leaving.is_some()
             || self.arriving.iter().any(|it| it.holds(part))
+            || self.is_returning(part)
     }
 
     fn read(mut bytes: &[u8]) -> Result<(Self, &[u8]), Poison> {
-        let [FORM, rest @ ..] = bytes else {
+        let [FORM | FORM_OF_SPLIT, rest @ ..] = bytes else {
             return Err(Poison::new(
                 "it has no head: an older version of the program wrote it; begin with an empty store",
             ));
@@ -226,6 +268,12 @@ impl Head {
                 .map(|waiting| Waiting::read(waiting).map(Box::new))
                 .transpose()
                 .map_err(unreadable)?,
+            erased_by: match head.erased_by_id.as_ref() {
+                [] => None,
+                id => Some(id.try_into().map_err(unreadable)?),
+            },
+            merge_epoch: head.merge_epoch,
+            splits: Splits::read(&head).map_err(unreadable)?,
             has_state: !head.stateless,
         };
         Ok((head, state))
@@ -233,7 +281,7 @@ impl Head {
 
     fn message(&self) -> stored::Head {
         let (fragment_ids, fragment_ordinals) = write_fragments(&self.fragments);
-        stored::Head {
+        let mut head = stored::Head {
             redirect_customer_id: self.redirect.map(id_bytes).unwrap_or_default(),
             next_redirect: self.next_redirect.map(NextRedirect::write),
             fragment_ids,
@@ -243,8 +291,18 @@ impl Head {
             leaving: self.leaving.as_deref().map(Leaving::write),
             released_leave_id: self.released_leave_id,
             waiting: self.waiting.as_ref().map(|waiting| waiting.write()),
+            erased_by_id: self
+                .erased_by
+                .map(|id| Bytes::copy_from_slice(&id))
+                .unwrap_or_default(),
             stateless: !self.has_state,
+            merge_epoch: self.merge_epoch,
+            ..stored::Head::default()
+        };
+        if let Some(splits) = &self.splits {
+            splits.write(&mut head);
         }
+        head
     }
 }
 
@@ -290,7 +348,11 @@ pub fn write<C: Core>(head: &Head, state: &C::State) -> Bytes {
     };
     let len = message.encoded_len();
     let mut value = Vec::with_capacity(1 + encoded_len_varint(len as u64) + len + state.len());
-    value.push(FORM);
+    value.push(if head.is_splitting() {
+        FORM_OF_SPLIT
+    } else {
+        FORM
+    });
     encode_varint(len as u64, &mut value);
     message.encode_raw(&mut value);
     value.extend_from_slice(&state);

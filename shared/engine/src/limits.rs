@@ -112,6 +112,9 @@ pub const PARKED_BYTES: u64 = PARKED_RECORDS * 1_024;
 /// Records that waited and that one batch takes before anything else of their customer: a quarter
 /// of its states, so that other customers have the rest.
 pub const PARKED_PER_BATCH: usize = 64;
+/// Parts of states on their way, and of records that wait, that a commit removes of a customer who
+/// is erased, beside those of the state itself: together they are below what a store takes.
+pub const PARTS_ERASED: usize = 900;
 /// The time after which the other customer is told again, where one waits for a state, or the own
 /// one has not arrived; it doubles. A word is only lost where the store lost its newest writes.
 pub const MERGE_RETRY: kernel::Duration = kernel::Duration::from_millis(5_000);
@@ -123,6 +126,10 @@ pub const MERGE_DOUBLINGS: u32 = 8;
 /// some hundred milliseconds at the most, unless a service on its way is away: its successor has
 /// its partitions within the time of a lease, 10 s.
 pub const MERGE_GRACE: kernel::Duration = kernel::Duration::from_millis(30_000);
+/// Customers who left another by unmerges and that it remembers, so that what comes for them goes on
+/// to them: as many as a customer may have fragments. Where there were more, what comes for the
+/// oldest by an old cache is taken by the one they were part of.
+pub const GONE_CUSTOMERS: usize = 100;
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
 /// Messages to other partitions under one lease, at the most: two years of a thousand a second.

@@ -66,6 +66,8 @@ pub(crate) struct Moving {
     pub(crate) waived: Vec<CustomerId>,
     /// Those of `waived` whose states do not come by themselves.
     pub(crate) absent: Vec<CustomerId>,
+    /// The graph epoch of the merge or unmerge that it moves by.
+    pub(crate) epoch: u64,
 }
 
 /// A state that is to be sent to a survivor, or is sent and has not arrived there.
@@ -150,6 +152,7 @@ impl Moving {
             awaited_ids: write_ids(&self.awaited),
             waived_ids: write_ids(&self.waived),
             absent_ids: write_ids(&self.absent),
+            graph_epoch: self.epoch,
         }
     }
 
@@ -185,6 +188,7 @@ impl Moving {
             awaited: read_ids(&message.awaited_ids)?,
             waived: read_ids(&message.waived_ids)?,
             absent: read_ids(&message.absent_ids)?,
+            epoch: message.graph_epoch,
         })
     }
 
@@ -212,6 +216,7 @@ impl Moving {
             awaited_ids: write_ids(&self.awaited),
             waived_ids: write_ids(&self.waived),
             absent_ids: write_ids(&self.absent),
+            graph_epoch: self.epoch,
         }
     }
 }
@@ -241,7 +246,7 @@ impl Leaving {
 }
 
 impl MoveCause {
-    fn read(message: Option<&stored::MoveCause>) -> Self {
+    pub(crate) fn read(message: Option<&stored::MoveCause>) -> Self {
         let message = message.cloned().unwrap_or_default();
         Self {
             is_bulk: message.is_bulk,
@@ -250,7 +255,7 @@ impl MoveCause {
         }
     }
 
-    fn write(&self) -> stored::MoveCause {
+    pub(crate) fn write(&self) -> stored::MoveCause {
         stored::MoveCause {
             is_bulk: self.is_bulk,
             time_ms: self.time.as_millis(),

@@ -8,7 +8,7 @@ use kernel::{CustomerId, PartitionId};
 use tokio::time::Instant;
 
 use super::{Follower, Goal, Lanes, WAY, Written, place_of, rest, store};
-use crate::find::{FindError, Found, look, look_at_head, survivor_of};
+use crate::find::{FindError, Found, Way, look, look_at_head};
 use crate::head::Head;
 use crate::limits;
 use crate::partition::Backoff;
@@ -30,6 +30,7 @@ impl Follower {
         self.commits.listen().await;
         let mut goal = Goal::of(written);
         let (mut current, mut joined) = (customer, Vec::new());
+        let mut way = Way::from(customer);
         for redirects in 0..=limits::REDIRECTS_PER_READ {
             let partition = self.partition_of(current);
             self.pass(partition, current, C::OWNER, goal, deadline)
@@ -52,11 +53,16 @@ impl Follower {
             let Some((head, state)) = settled else {
                 return Ok(found(None));
             };
-            let Some(survivor) = survivor_of(current, &head)? else {
+            let Some(survivor) = way.next(current, &head)? else {
                 return Ok(found(head.has_state.then_some(state)));
             };
             goal = self.follow::<C>(current, survivor, goal, deadline).await?;
-            joined.push(current);
+            if way.came_out() {
+                // They left those who were met before.
+                joined.clear();
+            } else {
+                joined.push(current);
+            }
             current = survivor;
         }
         Err(FindError::TooManyRedirects {

@@ -46,6 +46,7 @@ fn moving() -> Moving {
         awaited: vec![customer(8)],
         waived: vec![customer(7)],
         absent: vec![customer(7)],
+        epoch: u64::MAX,
     }
 }
 

@@ -4,108 +4,25 @@
 //! An event's name says what to do, its id what to write down, as for `counting`. An id that ends
 //! with a number, such as `0-4-17`, is the next of its source.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use decision::{
-    Core, Home, Input, Moved, Outcome, Part, PartKey, PartLoad, PartWrites, Poison, Step,
+    Core, Home, Input, Moved, Outcome, Part, PartKey, PartLoad, PartWrites, Poison, Split, Step,
 };
 use hot::{Owner, StreamName};
 use kernel::{Duration, Timestamp};
 use messages::stream::v1::{Record, record::Body};
 
+mod book;
+
+pub(super) use self::book::Book;
+use self::book::{ENTRIES, PART_ENTRIES, mark, marked, read, size, write};
 use super::counting::{Counting, counter, fact};
 
 #[derive(Debug)]
 pub(super) struct Ledger<const STAGE: usize = 0>;
 
-/// The kind of a part.
-const ENTRIES: u8 = 1;
-/// Entries of a part.
-const PART_ENTRIES: usize = 2;
-
-type Entries = Vec<String>;
-
-/// Everything that happened to one customer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Book {
-    due: Option<Timestamp>,
-    count: i64,
-    open: Entries,
-    parts: BTreeMap<PartKey, Part<Entries>>,
-    /// Of each source, the number of its last entry.
-    last: BTreeMap<String, u64>,
-}
-
-impl Book {
-    /// All entries, where all parts are loaded.
-    pub(super) fn log(&self) -> Entries {
-        let parts = self.parts.values();
-        let parts = parts.filter_map(|part| part.get().expect("it is loaded"));
-        parts.chain([&self.open]).flatten().cloned().collect()
-    }
-
-    /// The parts that are not loaded.
-    pub(super) fn not_loaded(&self) -> Vec<PartKey> {
-        let parts = self.parts.iter().filter(|(_, part)| part.is_not_loaded());
-        parts.map(|(key, _)| *key).collect()
-    }
-
-    fn push(&mut self, entry: String) {
-        self.count += 1;
-        self.open.push(entry);
-        self.close();
-    }
-
-    fn close(&mut self) {
-        if self.open.len() < PART_ENTRIES {
-            return;
-        }
-        let name = self.parts.keys().filter(|key| key.ordinal == 0).count();
-        let key = PartKey {
-            ordinal: 0,
-            kind: ENTRIES,
-            name: name as u64,
-        };
-        let mut part = Part::default();
-        part.set(std::mem::take(&mut self.open));
-        part.send_apart();
-        self.parts.insert(key, part);
-    }
-
-    /// Returns whether an entry of a source, or a later one, is known.
-    fn has(&self, entry: &str) -> bool {
-        let (source, number) = entry.rsplit_once('-').expect("an entry of a source");
-        let number: u64 = number.parse().expect("a number");
-        self.last.get(source).is_some_and(|last| number <= *last)
-    }
-
-    /// Writes an entry down, and notices where a later one of its source came before.
-    fn write_down(&mut self, entry: &str, step: &mut Step<'_>) {
-        if let Some((source, number)) = entry.rsplit_once('-') {
-            let number: u64 = number.parse().expect("a number");
-            let last = self.last.entry(source.to_owned()).or_default();
-            if number < *last {
-                step.effects.count(counter("late"), 1);
-            }
-            *last = number.max(*last);
-        }
-        self.push(entry.to_owned());
-    }
-}
-
-fn size(entries: &Entries) -> usize {
-    entries.iter().map(|entry| entry.len() + 1).sum()
-}
-
-fn write(entries: &Entries) -> Bytes {
-    let entries = entries.iter().map(|entry| format!("{entry},"));
-    entries.collect::<String>().into()
-}
-
-fn read(text: &str) -> Entries {
-    text.split_terminator(',').map(str::to_owned).collect()
-}
+/// What a customer can be told to do from now on.
+const ORDERS: [&str; 3] = ["stay", "shut", "pack"];
 
 impl<const STAGE: usize> Ledger<STAGE> {
     /// Takes leave with all parts in the head.
@@ -115,9 +32,12 @@ impl<const STAGE: usize> Ledger<STAGE> {
             missing.into_iter().for_each(|key| step.effects.need(key));
             return None;
         }
-        let open = book.log();
         let mut whole = std::mem::take(book);
-        (whole.open, whole.parts) = (open, BTreeMap::new());
+        for (key, part) in std::mem::take(&mut whole.parts) {
+            let entries = part.get().expect("it is loaded").cloned();
+            let entries = entries.into_iter().flatten();
+            whole.open.extend(entries.map(|entry| (key.ordinal, entry)));
+        }
         Some(Self::encode(&whole))
     }
 }
@@ -135,13 +55,16 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
     fn decode(bytes: &[u8]) -> Result<Book, Poison> {
         let text = std::str::from_utf8(bytes).map_err(|_| Poison::new("not a text"))?;
         let fields: Vec<_> = text.split('|').collect();
-        let [due, count, open, parts, last] = fields[..] else {
-            return Err(Poison::new("not five fields"));
+        let (due, count, open, parts, last, order) = match fields[..] {
+            [due, count, open, parts, last] => (due, count, open, parts, last, ""),
+            [due, count, open, parts, last, order] => (due, count, open, parts, last, order),
+            _ => return Err(Poison::new("not five fields")),
         };
         let mut book = Book {
             due: due.parse().ok().map(Timestamp::from_millis),
             count: count.parse().map_err(|_| Poison::new("no number"))?,
-            open: read(open),
+            open: read(open).iter().map(|it| marked(it)).collect(),
+            order: read(order).iter().map(|it| marked(it)).collect(),
             ..Book::default()
         };
         for part in parts.split_terminator(',') {
@@ -160,7 +83,8 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
         for entry in last.split_terminator(',') {
             let (source, number) = entry.rsplit_once('-').expect("an entry");
             let number = number.parse().expect("a number");
-            book.last.insert(source.to_owned(), number);
+            let (ordinal, source) = marked(source);
+            book.last.insert((source, ordinal), number);
         }
         Ok(book)
     }
@@ -175,10 +99,16 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
             })
             .collect();
         let last = book.last.iter();
-        let last: String = last.map(|(it, number)| format!("{it}-{number},")).collect();
-        let open: String = book.open.iter().map(|entry| format!("{entry},")).collect();
+        let last = last.map(|((it, ordinal), number)| mark(*ordinal, &format!("{it}-{number}")));
+        let last: String = last.collect();
+        let open = book.open.iter();
+        let open: String = open.map(|(ordinal, entry)| mark(*ordinal, entry)).collect();
         let (due, count) = (due.unwrap_or_default(), book.count);
-        format!("{due}|{count}|{open}|{parts}|{last}").into()
+        let order = book.order.iter();
+        let order: String = order
+            .map(|(ordinal, entry)| mark(*ordinal, entry))
+            .collect();
+        format!("{due}|{count}|{open}|{parts}|{last}|{order}").into()
     }
 
     fn step(
@@ -189,11 +119,15 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
     ) -> Result<Outcome, Poison> {
         let record = match input {
             Input::Timer { due_time } => {
-                if book.last.contains_key("poison") {
+                if book.is_told("poison") {
                     return Err(Poison::new("a poison timer"));
                 }
+                // It was of a wait that left.
+                if book.due.is_none() {
+                    return Ok(Outcome::Unchanged);
+                }
                 book.due = None;
-                book.push(format!("fired@{}", due_time.as_millis()));
+                book.push(0, format!("fired@{}", due_time.as_millis()));
                 step.effects.count(counter("fired"), 1);
                 return Ok(Outcome::Keep { next_due: None });
             }
@@ -218,13 +152,16 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
                     // From now on its timers fail, it cannot leave, it takes nobody in, or it leaves
                     // as one value.
                     "poison" | "stay" | "shut" | "pack" => {
-                        book.last.insert(what.to_owned(), 0);
+                        book.last.insert((what.to_owned(), 0), 0);
                     }
                     // No longer.
                     "mend" => {
-                        book.last.remove(argument);
+                        book.last.retain(|(own, _), _| own != argument);
                     }
-                    "grow" => book.push("x".repeat(argument.parse().expect("a size"))),
+                    "grow" => {
+                        let size = argument.parse().expect("a size");
+                        book.push(step.ordinal, "x".repeat(size));
+                    }
                     "wait" => {
                         let wait = Duration::from_millis(argument.parse().expect("a time"));
                         book.due = Some(step.now + wait);
@@ -246,9 +183,9 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
     }
 
     fn take_leave(_: &i64, book: &mut Book, step: &mut Step<'_>) -> Option<Bytes> {
-        assert!(!book.last.contains_key("stay"), "it was told to stay");
+        assert!(!book.is_told("stay"), "it was told to stay");
         step.effects.count(counter("seen"), -book.count);
-        if book.last.contains_key("pack") {
+        if book.is_told("pack") {
             return Self::pack(book, step);
         }
         let mut stored = book.clone();
@@ -263,20 +200,20 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         let other = Self::decode(moved.state)?;
-        if book.last.contains_key("shut") {
+        if book.is_told("shut") {
             return Err(Poison::new("it was told to take nobody in"));
         }
         step.effects.count(counter("seen"), other.count);
         // A customer's orders stay with whoever was given them.
         let sources = other.last.iter();
-        let sources =
-            sources.filter(|(source, _)| !["stay", "shut", "pack"].contains(&source.as_str()));
-        for (source, number) in sources {
-            let last = book.last.entry(source.clone()).or_default();
+        let sources = sources.filter(|((source, _), _)| !ORDERS.contains(&source.as_str()));
+        for ((source, ordinal), number) in sources {
             // What came of a source behind the state is known before it.
-            if number < last {
+            if book.last_of(source).is_some_and(|last| *number < last) {
                 step.effects.count(counter("overtaken"), 1);
             }
+            let own = (source.clone(), moved.ordinal_of(*ordinal));
+            let last = book.last.entry(own).or_default();
             *last = (*last).max(*number);
         }
         // The first part of each is read, so that folding in needs parts of both.
@@ -309,17 +246,91 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
             step.effects.need(key);
         }
         book.count += other.count;
-        book.open.extend(other.open);
-        book.close();
+        for (ordinal, entry) in other.open {
+            book.add(moved.ordinal_of(ordinal), entry);
+        }
         book.due = book.due.into_iter().chain(other.due).min();
-        if book.open.iter().any(|entry| entry == "vanish") {
+        if book.open.iter().any(|(_, entry)| entry == "vanish") {
             return Ok(Outcome::Remove);
         }
         let next_due = book.due;
         Ok(Outcome::Keep { next_due })
     }
 
+    fn split_off(_: &i64, book: &mut Book, split: Split<'_>, step: &mut Step<'_>) -> Option<Bytes> {
+        // The first part that leaves is read, so that dividing needs a part.
+        let mut leaving = book.parts.iter();
+        let leaving = leaving.find(|(key, _)| split.ordinal_of(key.ordinal).is_some());
+        if let Some((key, part)) = leaving
+            && part.is_not_loaded()
+        {
+            step.effects.need(*key);
+            return None;
+        }
+        let mut other = Book::default();
+        for (key, mut part) in std::mem::take(&mut book.parts) {
+            let Some(there) = split.ordinal_of(key.ordinal) else {
+                book.parts.insert(key, part);
+                continue;
+            };
+            part.drain(key, size, write, &mut book.left);
+            let entries = i64::try_from(PART_ENTRIES).expect("few");
+            other.count += entries;
+            let there = PartKey {
+                ordinal: there,
+                ..key
+            };
+            other.parts.insert(there, part);
+        }
+        for (ordinal, entry) in std::mem::take(&mut book.open) {
+            match split.ordinal_of(ordinal) {
+                Some(there) => other.open.push((there, entry)),
+                None => book.open.push((ordinal, entry)),
+            }
+        }
+        for ((source, ordinal), number) in std::mem::take(&mut book.last) {
+            match split.ordinal_of(ordinal) {
+                Some(there) => other.last.insert((source, there), number),
+                None => book.last.insert((source, ordinal), number),
+            };
+        }
+        book.order
+            .retain(|(ordinal, _)| split.ordinal_of(*ordinal).is_none());
+        other.count += i64::try_from(other.open.len()).expect("few");
+        book.count -= other.count;
+        step.effects.count(counter("seen"), -other.count);
+        (other.count > 0).then(|| Self::encode(&other))
+    }
+
+    fn take_back(
+        _: &i64,
+        book: &mut Book,
+        head: &Bytes,
+        step: &mut Step<'_>,
+    ) -> Result<Outcome, Poison> {
+        if !book.parts.is_empty() || book.count > 0 {
+            return Err(Poison::new("something else is known of the customer"));
+        }
+        let mut other = Self::decode(head)?;
+        // The first parts are read, one after the other.
+        for (key, part) in other.parts.iter_mut().take(2) {
+            let Some(bytes) = book.given.get(key) else {
+                step.effects.need(*key);
+                return Ok(Outcome::Unchanged);
+            };
+            part.load(read(std::str::from_utf8(bytes).expect("a text")));
+        }
+        step.effects.count(counter("seen"), other.count);
+        *book = other;
+        let next_due = book.due;
+        Ok(Outcome::Keep { next_due })
+    }
+
     fn load_part(book: &mut Book, key: PartKey, bytes: Bytes) -> Result<(), Poison> {
+        if book.count == 0 {
+            book.given.insert(key, bytes);
+            return Ok(());
+        }
         let text = std::str::from_utf8(&bytes).map_err(|_| Poison::new("not a text"))?;
         let part = book.parts.get_mut(&key);
         let part = part.ok_or_else(|| Poison::new("not listed"))?;
@@ -330,6 +341,12 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
     fn drain_parts(book: &mut Book, writes: &mut PartWrites) {
         for (key, part) in &mut book.parts {
             part.drain(*key, size, write, writes);
+        }
+        for (key, value) in std::mem::take(&mut book.left) {
+            match value {
+                Some(value) => writes.put(key, value),
+                None => writes.remove(key),
+            }
         }
     }
 

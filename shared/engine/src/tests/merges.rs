@@ -1,8 +1,12 @@
 //! Merges over the three services of the way, in two partitions: what follows a customer, what is
 //! known twice, and what a read finds.
 
+mod acts;
+mod apart;
 mod asked;
+mod erased;
 mod grace;
+mod graph;
 mod handed_on;
 mod leftovers;
 mod lost;

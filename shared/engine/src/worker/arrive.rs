@@ -52,6 +52,10 @@ impl<C: Core> Worker<C> {
             return self.take_released(definitions, work, (from, leave_id), cause);
         }
         let is_last = moved.part_count == 0 || has_head(moved);
+        if moved.graph_epoch > 0 && entry.cached.head.is_gone_since(from, moved.graph_epoch) {
+            // They left by an unmerge since, and the state is still with them: it goes there.
+            return self.finish(work, cause);
+        }
         if entry.cached.head.has_or_expects(from) {
             // It is here, or on its way as part of another: who left may not know.
             if is_last {
@@ -73,6 +77,9 @@ impl<C: Core> Worker<C> {
         let head = &mut self.batch.works[work].cached.head;
         if head.arriving_from(from).is_none() {
             let moving = reserve(head, &arrived, moved, cause)?;
+            for fragment in moving.all_fragments() {
+                head.forget_gone(fragment.customer, moving.epoch.max(1));
+            }
             head.arriving.push(moving);
         }
         if is_last {
@@ -138,10 +145,13 @@ impl<C: Core> Worker<C> {
         (from, leave_id): (CustomerId, u64),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let customer = customer_of(&self.batch.works[work].key_bytes);
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let arriving = entry.cached.head.arriving_from(from);
         let question = CustomerMerged {
             into_customer_id: id_bytes(customer),
             arrived_leave_id: leave_id,
+            graph_epoch: arriving.map_or(0, |it| it.epoch),
             ..CustomerMerged::default()
         };
         let question = cause.record(from, Some(Body::Merged(question)));
@@ -171,7 +181,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// Forgets what has arrived of a state.
-    fn drop_arriving(&mut self, work: usize, from: CustomerId) {
+    pub(super) fn drop_arriving(&mut self, work: usize, from: CustomerId) {
         let head = &mut self.batch.works[work].cached.head;
         let parts: Vec<PartKey> = head
             .arriving_from(from)
@@ -283,11 +293,12 @@ impl<C: Core> Worker<C> {
         if moving.followed {
             // They were told of somebody who has left since.
             for fragment in moving.all_fragments() {
-                self.tell_merge(work, fragment.customer, (customer, true), cause)?;
+                let survivor = (customer, moving.epoch, false);
+                self.tell_repoint(work, fragment.customer, survivor, cause)?;
             }
         }
         // Before the wait for this state ends.
-        self.await_merges(work, &moving.awaited, cause)?;
+        self.await_merges(work, &moving.awaited, 0, cause)?;
         self.take_over_waived(work, moving);
         self.has_arrived(work, moving.all_fragments(), cause)?;
         self.finish(work, cause)
@@ -296,20 +307,20 @@ impl<C: Core> Worker<C> {
 
 /// What a piece carries.
 #[derive(Debug)]
-struct Arrived {
-    from: CustomerId,
-    fragments: Vec<Fragment>,
-    last_ordinal: u16,
-    leave_id: u64,
+pub(super) struct Arrived {
+    pub(super) from: CustomerId,
+    pub(super) fragments: Vec<Fragment>,
+    pub(super) last_ordinal: u16,
+    pub(super) leave_id: u64,
     awaited: Vec<CustomerId>,
     waived: Vec<CustomerId>,
     absent: Vec<CustomerId>,
     /// Places, keys and bodies.
-    parts: Vec<(u32, PartKey, Bytes)>,
+    pub(super) parts: Vec<(u32, PartKey, Bytes)>,
 }
 
 impl Arrived {
-    fn read(moved: &StateMoved) -> Result<Self, String> {
+    pub(super) fn read(moved: &StateMoved) -> Result<Self, String> {
         let bad = |field: &'static str| move |error| format!("{field} of a moved state: {error}");
         let from = CustomerId::try_from_bytes(&moved.from_customer_id);
         let from = from.map_err(|error| bad("from_customer_id")(error.to_string()))?;
@@ -358,6 +369,7 @@ fn reserve(
         awaited: arrived.awaited.clone(),
         waived: arrived.waived.clone(),
         absent: arrived.absent.clone(),
+        epoch: moved.graph_epoch,
     })
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Work<S> {
     pub(crate) is_stuck: bool,
     /// Some of a state that leaves was sent.
     pub(crate) has_sent: bool,
+    /// Some of a state that goes back was sent.
+    pub(crate) has_returned: bool,
     /// The survivor was told that the state stays here.
     pub(crate) has_told: bool,
     /// The number of records that waited and were taken.
@@ -302,6 +304,7 @@ impl<C: Core> Batch<C> {
             is_stepped: false,
             is_stuck: false,
             has_sent: false,
+            has_returned: false,
             has_told: false,
             unparked: 0,
             parts: PartLoad::default(),

@@ -191,8 +191,10 @@ fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<(Bytes, PartWri
         }
         (head::write::<C>(head, state), parts)
     }));
-    let (bytes, mut parts) = encoded.map_err(|panic| failed(work, panic_text(panic.as_ref())))?;
-    for (part, value) in std::mem::take(&mut work.on_way) {
+    let (bytes, drained) = encoded.map_err(|panic| failed(work, panic_text(panic.as_ref())))?;
+    let mut parts = std::mem::take(&mut work.on_way);
+    // The last word is the core's: it may have changed a part since a state left with it.
+    for (part, value) in drained {
         match value {
             Some(value) => parts.put(part, value),
             None => parts.remove(part),

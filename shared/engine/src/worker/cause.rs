@@ -19,6 +19,8 @@ pub(super) struct Cause<'a> {
     pub(super) now: Timestamp,
     /// The customer that the record came for, where it followed a merge.
     pub(super) followed_from: Option<CustomerId>,
+    /// The fragment that it happened to, where the record says so.
+    pub(super) fragment: Option<CustomerId>,
 }
 
 impl Cause<'static> {
@@ -31,6 +33,7 @@ impl Cause<'static> {
             time,
             now,
             followed_from: None,
+            fragment: None,
         }
     }
 }
@@ -50,6 +53,7 @@ impl<'a> Cause<'a> {
             time: Timestamp::from_millis(record.time_ms),
             now,
             followed_from: CustomerId::try_from_bytes(&record.forwarded_from_id).ok(),
+            fragment: fragment_of(record),
         }
     }
 }
@@ -70,4 +74,18 @@ impl Cause<'_> {
             ..Record::default()
         }
     }
+}
+
+/// Returns the fragment that a record happened to: the one that it names, that its event belongs to,
+/// or else the customer that it came for first. `None` where that is its customer, or not known.
+pub(super) fn fragment_of(record: &Record) -> Option<CustomerId> {
+    let event = match &record.body {
+        Some(Body::Event(event)) => Some(event),
+        Some(Body::Fact(fact)) => fact.event.as_ref(),
+        _ => None,
+    };
+    let of_event = event.map_or(&[][..], |event| &event.fragment_id);
+    let named = [&record.fragment_id, of_event, &record.forwarded_from_id];
+    let named = named.into_iter().find(|id| !id.is_empty())?;
+    CustomerId::try_from_bytes(named).ok()
 }

@@ -37,7 +37,17 @@ enum Verdict {
 
 /// Judges the word that a customer was joined into another. Each word that this one causes is about
 /// an older pair, so that all of them end.
-fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool) -> Verdict {
+fn judge(
+    customer: CustomerId,
+    head: &Head,
+    survivor: CustomerId,
+    merged: &CustomerMerged,
+) -> Verdict {
+    // It was so before the customer came out of another.
+    if head.split_epoch() > 0 && merged.graph_epoch <= head.split_epoch() {
+        return Verdict::Known;
+    }
+    let repoints = merged.repoints;
     let next = head.next_redirect.map(|it| it.customer);
     let own = next.or(head.redirect).unwrap_or(customer);
     if survivor == customer || survivor == own || head.has_fragment(survivor) {
@@ -46,7 +56,8 @@ fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool
     let is_older = survivor < own;
     match head.redirect {
         None if is_older => Verdict::Leave,
-        Some(_) if repoints && is_older => Verdict::Repoint,
+        // By an unmerge a fragment may come to a younger customer than before.
+        Some(_) if repoints && (is_older || merged.splits) => Verdict::Repoint,
         // It was told of a later move already.
         Some(_) if repoints => Verdict::Known,
         _ => Verdict::Join {
@@ -67,6 +78,7 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let redirect = self.batch.works[work].cached.head.redirect;
+        let elsewhere = self.elsewhere(work, record, cause);
         match (&record.body, redirect) {
             (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
             // It was sent on, and whoever has it asks for themselves.
@@ -95,10 +107,21 @@ impl<C: Core> Worker<C> {
                 let awaited = cause.record(survivor, record.body.clone());
                 self.follow(work, awaited, cause)
             }
-            (_, Some(survivor)) => self.follow_first(work, survivor, record, cause),
+            (Some(Body::Split(split)), _) if split.asks => {
+                self.take_asked(definitions, work, split, cause)
+            }
+            (Some(Body::Split(split)), _) => self.take_split(definitions, work, split, cause),
+            (Some(Body::Returned(moved)), _) => self.take_returned(definitions, work, moved, cause),
+            (_, Some(survivor)) => {
+                let to = elsewhere.unwrap_or(survivor);
+                self.follow_first(work, to, record, cause)
+            }
             (Some(Body::Moved(moved)), None) => self.take_moved(definitions, work, moved, cause),
             (Some(Body::Awaited(awaited)), None) => self.take_awaited(work, awaited, cause),
-            (_, None) => self.step(definitions, work, Input::Record(record), cause),
+            (_, None) => match elsewhere {
+                Some(to) => self.follow_first(work, to, record, cause),
+                None => self.step(definitions, work, Input::Record(record), cause),
+            },
         }
     }
 
@@ -144,27 +167,30 @@ impl<C: Core> Worker<C> {
         if merged.folded_in {
             // Who has not left was brought back by a store that lost that: a service that acted upon
             // the word would be the only one.
-            return match entry.cached.head.redirect {
-                Some(_) => self.release_for_nobody(work, cause),
-                None => self.finish(work, cause),
+            let head = &entry.cached.head;
+            return if head.redirect.is_some() || head.coming_back().is_some() {
+                self.release_for_nobody(work, cause)
+            } else {
+                self.finish(work, cause)
             };
         }
         if arrived != 0 {
-            if entry.cached.head.redirect.is_some() {
+            let head = &entry.cached.head;
+            if head.redirect.is_some() || head.released_leave_id == arrived {
                 self.let_go(work, (survivor, arrived), cause)?;
                 return self.finish(work, cause);
             }
             if C::HOME != Home::Segmentation {
-                self.tell_first(customer, survivor, cause)?;
+                self.tell_first(customer, (survivor, merged.graph_epoch), cause)?;
             }
         }
         let entry = &self.batch.works[work];
-        match judge(customer, &entry.cached.head, survivor, merged.repoints) {
+        match judge(customer, &entry.cached.head, survivor, merged) {
             Verdict::Known => {}
             Verdict::Leave => self.leave(definitions, work, survivor, merged, cause)?,
             Verdict::Repoint => self.redirect_to(work, survivor, merged, cause)?,
             Verdict::Join { younger, older } => {
-                self.tell_merge(work, younger, (older, false), cause)?;
+                self.tell_merge(younger, (older, merged.graph_epoch), cause)?;
             }
         }
         self.finish(work, cause)
@@ -186,9 +212,13 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let customer = customer_of(&self.batch.works[work].key_bytes);
-        let from = cause.followed_from.unwrap_or(customer);
+        // Who is redirected is part of the survivor. Others only pass on what is somebody else's.
+        let is_own = self.batch.works[work].cached.head.redirect == Some(survivor);
+        let own = Some(customer).filter(|_| is_own).or(cause.fragment);
+        let from = cause.followed_from.or(own).unwrap_or(customer);
         let followed = Record {
             forwarded_from_id: id_bytes(from),
+            fragment_id: record.fragment_id.clone(),
             ..cause.record(survivor, record.body.clone())
         };
         self.follow(work, followed, cause)
@@ -203,13 +233,28 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Tells another customer that they were joined into a third, and whether that only says where
-    /// they are now. The first service does that for all.
-    pub(super) fn tell_merge(
+    /// Tells another customer that they were joined into a third. The first service does that for
+    /// all.
+    fn tell_merge(
+        &mut self,
+        customer: CustomerId,
+        survivor: (CustomerId, u64),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        if C::HOME != Home::Segmentation {
+            return Ok(());
+        }
+        // News, which nothing has to come before.
+        self.tell_first(customer, survivor, cause)
+    }
+
+    /// Tells another customer where they are now, and whether they came there by an unmerge. The
+    /// first service does that for all.
+    pub(super) fn tell_repoint(
         &mut self,
         work: usize,
         customer: CustomerId,
-        (survivor, repoints): (CustomerId, bool),
+        (survivor, graph_epoch, splits): (CustomerId, u64, bool),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         if C::HOME != Home::Segmentation {
@@ -217,15 +262,13 @@ impl<C: Core> Worker<C> {
         }
         let merged = Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(survivor),
-            repoints,
+            repoints: true,
+            graph_epoch,
+            splits,
             ..CustomerMerged::default()
         });
         let record = cause.record(customer, Some(merged));
-        if repoints {
-            return self.send(work, C::HOME, record, cause);
-        }
-        // News, which nothing has to come before.
-        self.deliver(C::HOME, record, cause)
+        self.send(work, C::HOME, record, cause)
     }
 
     /// Sends a record to another customer, through the services that come after this one: it leaves
@@ -256,11 +299,12 @@ impl<C: Core> Worker<C> {
     pub(super) fn tell_first(
         &mut self,
         customer: CustomerId,
-        survivor: CustomerId,
+        (survivor, graph_epoch): (CustomerId, u64),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let merged = Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(survivor),
+            graph_epoch,
             ..CustomerMerged::default()
         });
         let record = cause.record(customer, Some(merged));
@@ -303,7 +347,9 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let is_timer = matches!(input, Input::Timer { .. });
-        let outcome = if is_timer && self.batch.works[work].cached.head.redirect.is_some() {
+        let head = &self.batch.works[work].cached.head;
+        let is_gone = head.redirect.is_some() || head.erased_by.is_some();
+        let outcome = if is_timer && is_gone {
             Outcome::Unchanged
         } else {
             self.call(work, cause, |state, step| {

@@ -108,6 +108,9 @@ impl<C: Core> Worker<C> {
         }
         let cause = Cause::of_timer(origin, due_time, now);
         let head = &self.batch.works[number].cached.head;
+        if whose == Whose::Customer && head.coming_back().is_some() {
+            return self.ask_again(number, cause);
+        }
         if whose == Whose::Customer && head.is_holding() {
             return self.look_at_wait(number, cause);
         }

@@ -58,12 +58,15 @@ impl<C: Core> Worker<C> {
         let lacked = waiting.clone();
         entry.cached.head.waiting = waiting.into_parked().map(Box::new);
         entry.cached.head.fragments.clone_from(&head.fragments);
+        entry.cached.head.splits = head.splits.take();
+        entry.cached.head.merge_epoch = merged.graph_epoch;
         self.batch.count_write(work);
-        let merged = CustomerMerged {
+        let news = CustomerMerged {
             into_customer_id: id_bytes(survivor),
+            graph_epoch: merged.graph_epoch,
             ..CustomerMerged::default()
         };
-        self.pass_merge_on(work, merged, cause);
+        self.pass_merge_on(work, news, cause);
         self.tell_folded_in(work, &head.fragments, cause)?;
         let mut own = Moving {
             from: customer,
@@ -80,6 +83,7 @@ impl<C: Core> Worker<C> {
             awaited: lacked.awaited,
             waived: lacked.waived,
             absent: lacked.absent,
+            epoch: merged.graph_epoch,
         };
         // A commit has room for a small state twice: in a record, and where it stays.
         let is_small = parts.is_empty()
@@ -205,7 +209,7 @@ impl<C: Core> Worker<C> {
     ///
     /// Within one epoch a commit may be lost and its number given again. The lowest byte tells such
     /// leaves apart where their states differ.
-    fn name_leave(&self, state: Option<&Bytes>, above: u64) -> u64 {
+    pub(super) fn name_leave(&self, state: Option<&Bytes>, above: u64) -> u64 {
         let state = state.map_or(&[][..], |state| state);
         let digest = StableHash::new().with(state).finish() & 0xff;
         let seq = self.position.commit_seq & 0xffff_ffff;
@@ -239,6 +243,7 @@ impl<C: Core> Worker<C> {
     /// the short way from now on comes after it.
     pub(super) fn end_leave(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
         let head = &mut self.batch.works[work].cached.head;
+        let epoch = head.merge_epoch;
         let Some(survivor) = head.redirect else {
             return Ok(());
         };
@@ -246,7 +251,7 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         for fragment in std::mem::take(&mut head.fragments) {
-            self.tell_merge(work, fragment.customer, (survivor, true), cause)?;
+            self.tell_repoint(work, fragment.customer, (survivor, epoch, false), cause)?;
         }
         Ok(())
     }

@@ -100,6 +100,7 @@ impl<C: Core> Worker<C> {
                 if !is_sent {
                     self.end_resend(work, cause)?;
                 }
+                self.end_hold(work, cause)?;
             }
             None if entry.cached.head.released_leave_id == arrived => {}
             // The pieces of the newer leave are on their way.

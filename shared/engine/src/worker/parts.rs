@@ -49,8 +49,11 @@ pub(super) fn stored_parts<C: Core>(work: &Work<C::State>) -> Result<Vec<PartKey
     let Some(before) = &work.before.state else {
         return Ok(Vec::new());
     };
-    catch_unwind(AssertUnwindSafe(|| C::part_keys(before)))
-        .map_err(|panic| panic_text(panic.as_ref()))
+    let stored = catch_unwind(AssertUnwindSafe(|| C::part_keys(before)));
+    let mut stored = stored.map_err(|panic| panic_text(panic.as_ref()))?;
+    // They stay until their customer has them.
+    stored.retain(|part| !work.cached.head.is_returning(*part));
+    Ok(stored)
 }
 
 /// Measures the parts of a state. One that cannot be measured counts nothing: its next step fails,
@@ -221,7 +224,11 @@ impl<C: Core> Batch<C> {
     /// void for another customer's.
     pub(super) fn begin_step(&mut self, number: usize) {
         let work = &mut self.works[number];
-        if C::HAS_PARTS && !work.is_stepped && has_parts_apart::<C>(&work.cached.state) {
+        // One that comes back is given parts before it lists them.
+        let has_parts = |work: &Work<C::State>| {
+            work.cached.head.coming_back().is_some() || has_parts_apart::<C>(&work.cached.state)
+        };
+        if C::HAS_PARTS && !work.is_stepped && has_parts(work) {
             work.before.state = Some(Box::new(work.cached.state.clone()));
         }
         work.is_stepped = true;

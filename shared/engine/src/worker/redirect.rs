@@ -17,6 +17,7 @@ use super::fault::Failed;
 use crate::head::id_bytes;
 use crate::key::customer_of;
 use crate::redirect::NextRedirect;
+use crate::splitting::LastSplit;
 
 impl<C: Core> Worker<C> {
     /// Begins to change the redirect.
@@ -28,6 +29,11 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         self.pass_merge_on(work, merged.clone(), cause);
+        let head = &mut self.batch.works[work].cached.head;
+        if let (true, Some(from)) = (merged.splits, head.redirect) {
+            let epoch = merged.graph_epoch;
+            head.splits_mut().last = Some(LastSplit { epoch, from });
+        }
         self.send_mark(work, survivor, cause)
     }
 
@@ -45,8 +51,11 @@ impl<C: Core> Worker<C> {
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         let mark = |to| cause.record(to, Some(Body::Merged(merged.clone())));
-        match entry.cached.head.redirect {
+        let head = &entry.cached.head;
+        let way = self.way_of_mark(head, (customer, marked_by, survivor));
+        match head.redirect {
             _ if customer == marked_by => self.take_own_mark(work, survivor, cause)?,
+            _ if let Some(way) = way => self.send(work, C::HOME, mark(way), cause)?,
             Some(next) if customer != survivor => self.send(work, C::HOME, mark(next), cause)?,
             // All that was sent before it is here, or goes on from here.
             _ => self.deliver(C::HOME, mark(marked_by), cause)?,

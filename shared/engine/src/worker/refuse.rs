@@ -40,7 +40,7 @@ use crate::waiting::Waiting;
 
 /// The way of a word to a survivor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     /// To a service, with nothing before it.
     Straight(Home),
     /// To this service, behind the pieces that were sent: through the services after it.
@@ -175,7 +175,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// Tells a survivor that states stay where they are, of which the first has the others.
-    fn say_stays(
+    pub(super) fn say_stays(
         &mut self,
         (work, way): (usize, Way),
         survivor: CustomerId,
@@ -368,7 +368,7 @@ fn all_moved(moved: &StateMoved) -> Vec<CustomerId> {
 }
 
 /// A service and those after it.
-const fn homes_from(home: Home) -> &'static [Home] {
+pub(super) const fn homes_from(home: Home) -> &'static [Home] {
     match home {
         Home::Segmentation => &[Home::Segmentation, Home::Journey, Home::Activation],
         Home::Journey => &[Home::Journey, Home::Activation],

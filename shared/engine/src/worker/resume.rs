@@ -122,6 +122,11 @@ impl<C: Core> Worker<C> {
             let traced = self.steps.begin(&record);
             let record = traced.as_ref().unwrap_or(&record);
             let cause = Cause::of_record(origin, parked.is_bulk, record, now);
+            if self.comes_before_fold(work, record) {
+                // It stays the first of those that wait.
+                self.hold_split(work, cause);
+                return self.finish(work, cause);
+            }
             self.run_at_once(definitions, work, record, cause)?;
         }
         self.pass_parked(work, part, bytes);
@@ -250,7 +255,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// Ends a wait once nothing holds: the timer of the core counts again.
-    fn end_wait(&mut self, work: usize) {
+    pub(super) fn end_wait(&mut self, work: usize) {
         let entry = &mut self.batch.works[work];
         let is_redirected = entry.cached.head.redirect.is_some();
         let Some(waiting) = entry.cached.head.waiting.as_deref_mut() else {
@@ -264,7 +269,7 @@ impl<C: Core> Worker<C> {
         if waiting.waived.is_empty() {
             entry.cached.head.waiting = None;
         }
-        if was_holding && !is_redirected {
+        if was_holding && !is_redirected && entry.cached.head.coming_back().is_none() {
             self.set_timer_of_all(work, due);
         }
     }

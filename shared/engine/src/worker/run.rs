@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hot::StreamId;
 use kernel::{Duration, Timestamp};
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{Record, record::Body};
@@ -11,7 +10,6 @@ use super::batch::{Change, Work};
 use super::cause::Cause;
 use super::fault::{Failed, Fault};
 use super::lane::{Item, Lane};
-use super::packer::pack_message;
 use super::quarantine::{InputId, panic_text};
 use super::{Planned, Worker};
 use crate::key::customer_of;
@@ -169,17 +167,30 @@ impl<C: Core> Worker<C> {
         record: &Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
+        // An erasure waits for nobody, and drops what comes behind it.
+        if let Some(Body::Erased(erased)) = &record.body {
+            return self.take_erased(definitions, work, erased, cause);
+        }
+        if self.batch.works[work].cached.head.erased_by.is_some() {
+            self.answer_of_erased(work, record, cause)?;
+            return self.drop_of_erased(work, cause);
+        }
         // News that waits are for, or are ended by, do not wait. Nor does a merge: whoever waits
         // takes the wait along, so that it is always with the one who gets the state.
-        let is_of_merge = matches!(
-            record.body,
-            Some(Body::Moved(_) | Body::Awaited(_) | Body::Merged(_))
-        );
-        if !is_of_merge && self.batch.works[work].cached.head.redirect.is_none() {
-            self.await_evidence(work, record, cause)?;
+        if self.comes_before_return(work, record) {
+            return self.park_before_return(work, record, cause);
+        }
+        if !is_of_merge(record) && self.batch.works[work].cached.head.redirect.is_none() {
+            if self.elsewhere(work, record, cause).is_none() {
+                self.await_evidence(work, record, cause)?;
+            }
             if self.batch.works[work].cached.head.is_holding() {
                 return self.park(work, record, cause);
             }
+        }
+        if self.comes_before_fold(work, record) {
+            self.hold_split(work, cause);
+            return self.park(work, record, cause);
         }
         if self.comes_behind(work, record) && !self.is_question(work, record.body.as_ref()) {
             return self.park(work, record, cause);
@@ -213,6 +224,9 @@ impl<C: Core> Worker<C> {
     ) -> Option<String> {
         let fault = self.batch.works[work].fault.as_deref();
         let body = record.and_then(|record| record.body.as_ref());
+        if matches!(body, Some(Body::Erased(_))) {
+            return self.erasure_refusal(origin);
+        }
         // A carried record only passes through: it needs nothing that is known of the customer.
         let fault = fault.filter(|_| !matches!(body, Some(Body::Carried(_))));
         if let Some(fault) = fault {
@@ -249,6 +263,8 @@ impl<C: Core> Worker<C> {
             cached, key_bytes, ..
         } = &mut batch.works[work];
         let state = &mut cached.state;
+        let ordinal = cached.head.ordinal_of(cause.fragment);
+        batch.effects.of_fragment(ordinal);
         let lacked = batch.effects.lacks_definition;
         let mut step = Step {
             customer: customer_of(key_bytes),
@@ -256,7 +272,7 @@ impl<C: Core> Worker<C> {
             time: cause.time,
             now: cause.now,
             trace_parent: cause.trace_parent,
-            ordinal: 0,
+            ordinal,
             set_aside: &set_aside,
             effects: &mut batch.effects,
         };
@@ -272,6 +288,7 @@ impl<C: Core> Worker<C> {
         let reason = match called {
             Ok(Ok((answer, load))) => {
                 self.batch.count_parts(work, load);
+                self.batch.name_fragments(work);
                 return Ok(answer);
             }
             Ok(Err(Poison { reason })) => reason,
@@ -326,58 +343,6 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    pub(super) fn apply_effects(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
-        let output = self.output_for(work, cause.bulk);
-        let accept_time = (!self.is_on_stream_time()).then(|| self.accept_time_of(cause));
-        let batch = &mut self.batch;
-        let inherit = |record: &mut Record| {
-            if record.trace_parent.is_empty() && !cause.trace_parent.is_empty() {
-                cause.trace_parent.clone_into(&mut record.trace_parent);
-            }
-        };
-        if !batch.effects.records.is_empty() {
-            let Some(output) = output else {
-                return Err(cause.failed("the service emits records and has no output stream"));
-            };
-            for mut record in batch.effects.records.drain(..) {
-                inherit(&mut record);
-                batch.packer.push(output, &record, accept_time);
-            }
-        }
-        for (stream, mut record) in batch.effects.to_streams.drain(..) {
-            inherit(&mut record);
-            batch.packer.push(stream, &record, None);
-        }
-        for (partition, name, mut record) in batch.effects.forwards.drain(..) {
-            inherit(&mut record);
-            let to = StreamId { name, partition };
-            let payload = pack_message(&record, self.position.next_message());
-            batch.other_bytes += payload.len();
-            batch.forwards.push((to, payload));
-        }
-        if self.changes.is_none() {
-            batch.effects.changes.clear();
-        }
-        for change in batch.effects.changes.drain(..) {
-            batch.changes.push(&change);
-        }
-        for (counter, change) in batch.effects.counts.drain(..) {
-            // What the batch has counted before is within its bound.
-            let bounded = C::BOUNDED_COUNTERS.filter(|_| !batch.counts.contains_key(&counter));
-            let counter = self.counted.within_bound(bounded, counter);
-            let sum = batch.counts.entry(counter).or_default();
-            *sum = sum.saturating_add(change);
-        }
-        for group in std::mem::take(&mut batch.effects.dropped_groups) {
-            batch.drop_group(group);
-        }
-        for mut record in batch.effects.dispatches.drain(..) {
-            inherit(&mut record);
-            batch.dispatches.push(record);
-        }
-        Ok(())
-    }
-
     pub(super) fn room(&self) -> Room {
         let batch = &self.batch;
         let is_large = batch.bytes() >= limits::BYTES_PER_BATCH
@@ -388,5 +353,14 @@ impl<C: Core> Worker<C> {
             || batch.inputs > 0 && is_large
             || batch.aside.is_full();
         if full { Room::Full } else { Room::Left }
+    }
+}
+
+/// Returns whether a record is about states that move, so that it does not wait for one.
+const fn is_of_merge(record: &Record) -> bool {
+    match &record.body {
+        Some(Body::Moved(_) | Body::Awaited(_) | Body::Merged(_) | Body::Returned(_)) => true,
+        Some(Body::Split(split)) => split.arrived_leave_id != 0,
+        _ => false,
     }
 }

@@ -35,6 +35,7 @@ impl<C: Core> Worker<C> {
         body: Option<&Body>,
         now: Timestamp,
     ) -> Result<bool, Failed> {
+        self.go_on_returning(work, now)?;
         let entry = &self.batch.works[work];
         let head = &entry.cached.head;
         let is_quiet = head.leaving.is_none() && head.waiting.is_none();
@@ -130,8 +131,9 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let head = &self.batch.works[work].cached.head;
         let is_word = is_word(record);
-        let goes_on = head.is_sending() || head.has_free();
-        if !is_word || !goes_on || self.is_on_stream_time() || self.is_left_out(work) {
+        let returns = head.has_to_return();
+        let goes_on = (head.is_sending() || head.has_free()) && !self.is_on_stream_time();
+        if !is_word || !(goes_on || returns) || self.is_left_out(work) {
             return Ok(());
         }
         self.send_word(work, cause)?;
@@ -140,7 +142,7 @@ impl<C: Core> Worker<C> {
 }
 
 /// Returns whether a record is the word of a customer to itself.
-fn is_word(record: &Record) -> bool {
+pub(super) fn is_word(record: &Record) -> bool {
     match &record.body {
         Some(Body::Awaited(awaited)) => awaited.from_customer_ids.is_empty(),
         _ => false,

@@ -47,7 +47,7 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         if let Some(from) = cause.followed_from {
-            self.await_merges(work, &[from], cause)?;
+            self.await_merges(work, &[from], 0, cause)?;
         }
         let (Home::Segmentation, Some(Body::Event(event))) = (C::HOME, &record.body) else {
             return Ok(());
@@ -57,7 +57,7 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         let named = named_by(event);
-        self.await_merges(work, &named, cause)
+        self.await_merges(work, &named, event.graph_epoch, cause)
     }
 
     /// Takes the word that customers were joined into this one.
@@ -73,41 +73,61 @@ impl<C: Core> Worker<C> {
                 "a merge that is awaited names no customer: {error}"
             ))
         })?;
-        self.await_merges(work, &named, cause)?;
+        self.await_merges(work, &named, awaited.graph_epoch, cause)?;
         self.finish(work, cause)
     }
 
-    /// Waits for the states of customers, as far as they are not here.
+    /// Waits for the states of customers, as far as they are not here. Those who left by an unmerge
+    /// are waited for if they were joined anew: at a graph epoch above that of it.
     pub(super) fn await_merges(
         &mut self,
         work: usize,
         named: &[CustomerId],
+        epoch: u64,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         let head = &entry.cached.head;
         let lacking = named.iter().copied();
-        let lacking = lacking.filter(|it| *it > customer && lacks(head, *it));
+        let lacking = lacking
+            .filter(|it| *it > customer && lacks(head, *it) && !head.is_gone_since(*it, epoch));
         let lacking: Vec<CustomerId> = lacking.collect();
         if lacking.is_empty() {
             return Ok(());
         }
-        self.begin_wait(work, &lacking, cause);
+        self.await_lacking(work, &lacking, epoch, cause);
+        // They may not know: whoever wrote that may not have told them yet, or a store lost it.
+        if C::HOME == Home::Segmentation {
+            for from in lacking {
+                self.tell_first(from, (customer, epoch), cause)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the states of customers who come by themselves.
+    pub(super) fn await_lacking(
+        &mut self,
+        work: usize,
+        lacking: &[CustomerId],
+        epoch: u64,
+        cause: Cause<'_>,
+    ) {
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let head = &mut entry.cached.head;
+        let anew = lacking.iter().copied();
+        anew.for_each(|it| head.forget_gone(it, epoch));
+        self.begin_wait(work, lacking, cause);
         if C::OUTPUT.is_some() {
             let awaited = Body::Awaited(MergeAwaited {
-                from_customer_ids: write_ids(&lacking),
+                from_customer_ids: write_ids(lacking),
+                graph_epoch: epoch,
             });
             let record = cause.record(customer, Some(awaited));
             self.batch.effects.emit(record);
         }
-        // They may not know: whoever wrote that may not have told them yet, or a store lost it.
-        if C::HOME == Home::Segmentation {
-            for from in lacking {
-                self.tell_first(from, customer, cause)?;
-            }
-        }
-        Ok(())
     }
 
     /// Waits for a state that arrives.
@@ -191,7 +211,7 @@ impl<C: Core> Worker<C> {
                 // joined the survivor meanwhile, or a store lost that it left.
                 Some((leave_id, false)) => self.seek(work, (from, leave_id), cause)?,
                 None => {
-                    self.tell_first(from, customer, cause)?;
+                    self.tell_first(from, (customer, 0), cause)?;
                     self.seek(work, (from, 0), cause)?;
                 }
             }

@@ -12,7 +12,7 @@ use super::super::release::command;
 use super::records::{customer, number};
 use super::world::World;
 use crate::head::id_bytes;
-use crate::{Head, head};
+use crate::{Head, find_customer, head};
 
 /// Returns whether no state is on its way to or from a customer, and none is lacked.
 fn is_quiet(head: &Head) -> bool {
@@ -141,6 +141,17 @@ impl World {
             strays.extend(parts.map(|key| format!("{slot:?} {key:?}")));
         }
         strays
+    }
+
+    /// The id that a read by an id of a customer finds in a service.
+    pub(super) async fn found(&self, service: usize, who: u16) -> u16 {
+        let hot = self.hot.as_ref();
+        let found = match service {
+            0 => find_customer::<Ledger<0>>(hot, customer(who)).await,
+            1 => find_customer::<Ledger<1>>(hot, customer(who)).await,
+            _ => find_customer::<Ledger<2>>(hot, customer(who)).await,
+        };
+        number(found.expect("a customer").customer)
     }
 
     /// The customers who wait for others, or whose states are on their way.

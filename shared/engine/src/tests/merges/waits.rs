@@ -16,6 +16,7 @@ fn awaited(who: u16, younger: u16, time_ms: i64) -> Record {
     Record {
         body: Some(Body::Awaited(MergeAwaited {
             from_customer_ids: id_bytes(customer(younger)),
+            ..MergeAwaited::default()
         })),
         ..event(who, "", "", time_ms)
     }

@@ -189,6 +189,7 @@ impl People {
     ) -> Letter {
         let body = Body::Awaited(MergeAwaited {
             from_customer_ids: bytes(loser),
+            ..MergeAwaited::default()
         });
         self.letter(survivor, time, body, None)
     }

@@ -1,0 +1,400 @@
+//! A customer comes out of another one by an unmerge: they ask for what was learned under them, and
+//! wait for it.
+//!
+//! The word follows all that was accepted for the customer before. What is undone has to be done
+//! first: who has not heard of the merge leaves for the survivor, and a state that left has to be
+//! folded in there. Only then the redirect goes, and the question follows all that went that way. So
+//! whatever the customer sent is with the survivor before the state is divided.
+//!
+//! All that comes for the customer from then on waits, also the word of another merge: what is
+//! known of them is still on its way. Each service does that for itself.
+//!
+//! This does not divide the state (`split_off`), nor take it back (`come_back`).
+
+use decision::{Core, Home};
+use kernel::{CustomerId, Timestamp};
+use messages::stream::v1::{
+    ChangeRecord, CustomerMerged, CustomerSplit, Record, change_record::Kind, record::Body,
+};
+
+use super::Worker;
+use super::batch::Change;
+use super::cause::Cause;
+use super::fault::Failed;
+use super::refuse::{Way, homes_from};
+use super::turn::is_word;
+use super::wait::clock_now;
+use crate::head::{Head, id_bytes};
+use crate::key::customer_of;
+use crate::splitting::{ComingBack, LastSplit, SplitWord};
+use crate::waiting::Waiting;
+
+impl<C: Core> Worker<C> {
+    /// Returns whether a record is the word of an unmerge to a customer whose state has left and is
+    /// not folded in yet.
+    pub(super) fn comes_before_fold(&self, work: usize, record: &Record) -> bool {
+        let Some(Body::Split(split)) = &record.body else {
+            return false;
+        };
+        let head = &self.batch.works[work].cached.head;
+        let is_on_way = head.redirect.is_some() && head.leaving.is_some();
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        let waiting = head.waiting.as_deref();
+        // It has waited for too long, or too much waits.
+        let is_late = waiting.is_some_and(|it| it.waived.contains(&customer));
+        is_on_way && !is_late && !split.asks && is_news(head, split)
+    }
+
+    /// Has all that comes for a customer who left wait until the state is folded in.
+    pub(super) fn hold_split(&mut self, work: usize, cause: Cause<'_>) {
+        let since = clock_now(&self.config.time, cause.now);
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let before = entry.before.head.waiting.as_deref();
+        let waiting = &mut entry.cached.head.waiting;
+        let waiting = waiting.get_or_insert_with(|| Box::new(Waiting::behind(before)));
+        if !waiting.awaited.contains(&customer) {
+            waiting.awaited.push(customer);
+            waiting.since = Some(since);
+        }
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+    }
+
+    /// Goes on with what waited for the state of a customer who left to be folded in.
+    pub(super) fn end_hold(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let waiting = entry.cached.head.waiting.as_deref_mut();
+        let Some(waiting) = waiting.filter(|it| it.knows(customer)) else {
+            return Ok(());
+        };
+        waiting.has_come(customer);
+        self.end_wait(work);
+        self.wake(work, cause)
+    }
+
+    /// Takes the word that the customer is one of their own again.
+    pub(super) fn take_split(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        split: &CustomerSplit,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let mut word = SplitWord::read(split).map_err(|error| cause.failed(error))?;
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let head = &entry.cached.head;
+        if !is_news(head, split) {
+            return self.finish(work, cause);
+        }
+        if word.epoch == 0 {
+            word.epoch = head.split_epoch() + 1;
+            word.message.graph_epoch = word.epoch;
+        }
+        let Some(asked) = head.redirect else {
+            if let Some(into) = word.into {
+                // All of it is here.
+                return self.go_along(definitions, work, (word, into), cause);
+            }
+            if word.from >= customer {
+                return Err(cause.failed("an unmerge names a survivor who is not older"));
+            }
+            // The merge that is undone comes first.
+            let merged = CustomerMerged {
+                graph_epoch: word.epoch - 1,
+                ..CustomerMerged::default()
+            };
+            self.leave(definitions, work, word.from, &merged, cause)?;
+            self.hold_split(work, cause);
+            let record = cause.record(customer, Some(Body::Split(word.message)));
+            return self.park(work, &record, cause);
+        };
+        if head.leaving.is_some() {
+            return Err(cause.failed(
+                "the state of the customer has not come to the one that they are to leave again; try \
+                 this again once it has",
+            ));
+        }
+        self.come_out(work, (word, asked), cause)?;
+        self.finish(work, cause)
+    }
+
+    /// Leaves for the customer who came out together with this one.
+    fn go_along(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        (word, into): (SplitWord, CustomerId),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let head = &mut self.batch.works[work].cached.head;
+        let (epoch, from) = (word.epoch, word.from);
+        head.splits_mut().last = Some(LastSplit { epoch, from });
+        self.pass_split_on(work, &word, cause);
+        self.leave_along(definitions, work, (into, epoch), cause)?;
+        self.finish(work, cause)
+    }
+
+    /// Leaves for the customer who came out together with this one, whose words have the epoch after.
+    pub(super) fn leave_along(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        (into, epoch): (CustomerId, u64),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let merged = CustomerMerged {
+            graph_epoch: epoch + 1,
+            ..CustomerMerged::default()
+        };
+        self.leave(definitions, work, into, &merged, cause)
+    }
+
+    /// Says to the next service what was said to this one.
+    fn pass_split_on(&mut self, work: usize, word: &SplitWord, cause: Cause<'_>) {
+        if C::OUTPUT.is_some() {
+            let customer = customer_of(&self.batch.works[work].key_bytes);
+            let record = cause.record(customer, Some(Body::Split(word.message.clone())));
+            self.batch.effects.emit(record);
+        }
+    }
+
+    /// Leaves a survivor: the redirect goes, and what was learned under the customer is asked for.
+    fn come_out(
+        &mut self,
+        work: usize,
+        (word, asked): (SplitWord, CustomerId),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        // Behind all that went that way. The later services pass it on before they wait.
+        self.send(
+            work,
+            C::HOME,
+            asks((customer, asked), &word, 0, cause),
+            cause,
+        )?;
+        let head = &mut self.batch.works[work].cached.head;
+        let epoch = head.merge_epoch;
+        for fragment in std::mem::take(&mut head.fragments) {
+            if !word.fragments.contains(&fragment.customer) {
+                self.tell_repoint(work, fragment.customer, (asked, epoch, false), cause)?;
+            }
+        }
+        self.pass_split_on(work, &word, cause);
+        if C::HOME == Home::Segmentation && word.into.is_none() {
+            self.batch.effects.change(ChangeRecord {
+                customer_id: self.batch.works[work].key_bytes.clone(),
+                time_ms: cause.time.as_millis(),
+                kind: Some(Kind::SplitFromId(id_bytes(word.from))),
+            });
+        }
+        let entry = &mut self.batch.works[work];
+        let head = &mut entry.cached.head;
+        (head.redirect, head.next_redirect, head.merge_epoch) = (None, None, 0);
+        let epoch = word.epoch;
+        let splits = head.splits_mut();
+        splits.last = Some(LastSplit { epoch, from: asked });
+        splits.coming_back = Some(ComingBack {
+            split: word,
+            asked,
+            cause: cause.of_move(),
+            state: None,
+            tries: 0,
+        });
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        self.watch_return(work, 0, cause.now);
+        Ok(())
+    }
+
+    /// Has the timer of a customer who waits for the own state say when that should have come.
+    fn watch_return(&mut self, work: usize, tries: u32, now: Timestamp) {
+        let next = clock_now(&self.config.time, now) + self.merge_retry(tries);
+        self.set_timer_of_all(work, Some(next));
+    }
+
+    /// Asks once more: a store may have lost the question, or the answer.
+    pub(super) fn ask_again(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let splits = entry.cached.head.splits_mut();
+        let Some(coming) = &mut splits.coming_back else {
+            return Ok(());
+        };
+        coming.tries = coming.tries.saturating_add(1);
+        let (tries, asked, word) = (coming.tries, coming.asked, coming.split.clone());
+        let state = coming.state.as_ref().filter(|it| it.is_whole());
+        let whole = state.map(|it| (it.from, it.leave_id));
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        match whole {
+            Some(whole) => self.confirm(work, whole, &word, cause)?,
+            None => self.send(
+                work,
+                C::HOME,
+                asks((customer, asked), &word, 0, cause),
+                cause,
+            )?,
+        }
+        self.watch_return(work, tries, cause.now);
+        self.finish(work, cause)
+    }
+
+    /// Tells who has the state that all of it is here.
+    pub(super) fn confirm(
+        &mut self,
+        work: usize,
+        (holder, leave_id): (CustomerId, u64),
+        word: &SplitWord,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        let question = asks((customer, holder), word, leave_id, cause);
+        self.deliver(C::HOME, question, cause)
+    }
+
+    /// Returns whether a record waits until the customer has what was learned under them: all but
+    /// what ends that wait, and what others wait for.
+    pub(super) fn comes_before_return(&self, work: usize, record: &Record) -> bool {
+        let head = &self.batch.works[work].cached.head;
+        if head.coming_back().is_none() {
+            return false;
+        }
+        match &record.body {
+            Some(Body::Returned(_)) => false,
+            Some(Body::Merged(merged)) => {
+                let is_asked = merged.arrived_leave_id != 0
+                    && merged.arrived_leave_id == head.released_leave_id;
+                !is_asked && !merged.folded_in
+            }
+            Some(Body::Split(split)) if split.asks => {
+                let mut returning = head.returning().iter();
+                !returning.any(|it| it.state.leave_id == split.arrived_leave_id)
+            }
+            _ => !is_word(record),
+        }
+    }
+
+    /// Stores a record until the customer has what was learned under them.
+    ///
+    /// # Errors
+    /// [`Failed`] where no more can wait: the record is set aside.
+    pub(super) fn park_before_return(
+        &mut self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let waiting = self.batch.works[work].cached.head.waiting.as_deref();
+        if waiting.is_some_and(|it| it.is_full(self.config.parked_records)) {
+            return Err(cause.failed(
+                "more waits for what was learned under the customer, who became one of their own \
+                 again, than can; try this again once that is there",
+            ));
+        }
+        self.say_not_yet(work, record, cause)?;
+        self.park(work, record, cause)?;
+        let since = clock_now(&self.config.time, cause.now);
+        if let Some(waiting) = self.batch.works[work].cached.head.waiting.as_deref_mut() {
+            // The timer of the core is set once nothing waits any more.
+            waiting.since.get_or_insert(since);
+        }
+        Ok(())
+    }
+
+    /// Tells the survivor of a merge that came meanwhile to go on without the state of this customer:
+    /// it is still on its way back, and follows.
+    fn say_not_yet(
+        &mut self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let head = &self.batch.works[work].cached.head;
+        let (Some(Body::Merged(merged)), Some(_)) = (&record.body, head.coming_back()) else {
+            return Ok(());
+        };
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        let is_news = !merged.repoints && !merged.folded_in && merged.arrived_leave_id == 0;
+        let survivor = CustomerId::try_from_bytes(&merged.into_customer_id).ok();
+        let older = survivor.filter(|it| is_news && *it < customer);
+        let Some(survivor) = older.filter(|_| merged.graph_epoch > head.split_epoch()) else {
+            return Ok(());
+        };
+        for home in homes_from(C::HOME) {
+            self.say_stays((work, Way::Straight(*home)), survivor, &[customer], cause)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the customer that a record is for, where it is not this one: the fragment that it
+    /// names has left by an unmerge, or stayed with the one that this customer came out of.
+    pub(super) fn elsewhere(
+        &self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Option<CustomerId> {
+        let entry = &self.batch.works[work];
+        let head = &entry.cached.head;
+        let splits = head.splits.as_ref()?;
+        let fragment = cause.fragment?;
+        let epoch = match &record.body {
+            Some(Body::Event(event)) => event.graph_epoch,
+            _ => 0,
+        };
+        if head.is_gone_since(fragment, epoch) {
+            return head.gone(fragment).map(|it| it.to);
+        }
+        let last = splits.last.filter(|_| head.redirect.is_none())?;
+        if fragment == customer_of(&entry.key_bytes) || head.knows(fragment) {
+            return None;
+        }
+        let is_old = epoch > 0 && epoch <= last.epoch;
+        let followed = cause.followed_from.filter(|it| !head.knows(*it));
+        let is_own = followed == Some(customer_of(&entry.key_bytes));
+        (is_old || followed.is_some() && !is_own).then_some(last.from)
+    }
+
+    /// Returns the next customer on the way of a mark, where what it follows goes elsewhere than to
+    /// this one and where its redirect leads.
+    pub(super) fn way_of_mark(
+        &self,
+        head: &Head,
+        (customer, marked_by, survivor): (CustomerId, CustomerId, CustomerId),
+    ) -> Option<CustomerId> {
+        if survivor == customer {
+            return None;
+        }
+        match head.gone(marked_by) {
+            Some(gone) => Some(gone.to),
+            None if head.redirect.is_some() || head.knows(marked_by) => None,
+            None => head.split_from(),
+        }
+    }
+}
+
+/// Returns whether the word of an unmerge is not known yet.
+fn is_news(head: &Head, split: &CustomerSplit) -> bool {
+    split.graph_epoch == 0 || split.graph_epoch > head.split_epoch()
+}
+
+/// The question for what was learned under a customer; with the name of a leave, the word that all
+/// of it has arrived.
+pub(super) fn asks(
+    (customer, asked): (CustomerId, CustomerId),
+    word: &SplitWord,
+    arrived_leave_id: u64,
+    cause: Cause<'_>,
+) -> Record {
+    let question = CustomerSplit {
+        asks: true,
+        by_customer_id: id_bytes(customer),
+        arrived_leave_id,
+        ..word.message.clone()
+    };
+    cause.record(asked, Some(Body::Split(question)))
+}

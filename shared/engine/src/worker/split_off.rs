@@ -1,0 +1,341 @@
+//! Fragments leave a customer by an unmerge: what was learned under them is taken out of the state,
+//! and sent to the one who asked for it.
+//!
+//! The question comes behind all that the customer who leaves had sent, and waits like any record
+//! while the survivor waits for a state. One commit takes the fragments out: their parts stay where
+//! they are stored, but nobody lists them any more but the head of the customer, as a state that
+//! goes back. Pieces of it go with the next batches. Once all has arrived, the one whose it is asks
+//! to let go, and only the answer has it taken in there: a store that loses its newest writes has
+//! no state at both.
+//!
+//! The customer remembers who left. What comes for them by an old word goes on to them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use decision::limits::FRAGMENTS;
+use decision::{Core, PartKey, PartWrites, Split};
+use kernel::CustomerId;
+use messages::stream::v1::{CustomerMerged, CustomerSplit, StateMoved, record::Body};
+
+use super::Worker;
+use super::batch::Change;
+use super::cause::Cause;
+use super::fault::Failed;
+use crate::head::{Head, id_bytes};
+use crate::key::customer_of;
+use crate::moving::{Fragment, Moving, state_key};
+use crate::splitting::{Gone, Returning, SplitWord};
+
+/// What leaves: the head of the state, the parts that changed, and the keys of those that leave, as
+/// they are at who comes out.
+type Divided = (Option<Bytes>, PartWrites, Vec<PartKey>);
+
+impl<C: Core> Worker<C> {
+    /// Takes the question of a customer who was part of this one, or their word that all has arrived.
+    pub(super) fn take_asked(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        split: &CustomerSplit,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let word = SplitWord::read(split).map_err(|error| cause.failed(error))?;
+        let by = CustomerId::try_from_bytes(&split.by_customer_id);
+        let by = by.map_err(|error| cause.failed(format!("nobody asks for a state: {error}")))?;
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        if by == customer || self.let_back(work, (by, split.arrived_leave_id), cause)? {
+            return self.finish(work, cause);
+        }
+        let head = &mut self.batch.works[work].cached.head;
+        let returning = &mut head.splits_mut().returning;
+        let is_asked = |it: &&mut Returning| it.state.from == by && it.state.epoch == word.epoch;
+        if let Some(known) = returning.iter_mut().find(is_asked) {
+            (known.state.sent_parts, known.state.is_sent) = (0, false);
+            self.batch.works[work].change = Change::Write;
+            self.batch.count_write(work);
+            self.send_word(work, cause)?;
+            return self.finish(work, cause);
+        }
+        let gone = head.gone(by).filter(|it| word.epoch <= it.epoch);
+        let is_lost = gone.is_some_and(|it| it.leave_id != 0);
+        let next = head
+            .redirect
+            .or_else(|| holder_after(head, (customer, by), &word));
+        if let (false, Some(next)) = (is_lost, next) {
+            self.pass_question_on(definitions, work, (split, next, word.epoch), cause)?;
+        } else if is_lost {
+            // It was let go of, and the store of who asks lost it.
+            let lost = StateMoved {
+                stays: true,
+                ..answer(customer, word.epoch)
+            };
+            let lost = cause.record(by, Some(Body::Returned(lost)));
+            self.deliver(C::HOME, lost, cause)?;
+        } else {
+            self.split_off(definitions, work, (by, word, split.arrived_leave_id), cause)?;
+        }
+        self.finish(work, cause)
+    }
+
+    /// Sends a question on to the customer who has what is asked for, behind the own state: who has not
+    /// heard that they were joined into that one leaves first.
+    fn pass_question_on(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        (split, next, epoch): (&CustomerSplit, CustomerId, u64),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let head = &self.batch.works[work].cached.head;
+        if head.redirect.is_none() && head.split_from() != Some(next) {
+            let merged = CustomerMerged {
+                graph_epoch: epoch.saturating_sub(1),
+                ..CustomerMerged::default()
+            };
+            self.leave(definitions, work, next, &merged, cause)?;
+        }
+        let question = cause.record(next, Some(Body::Split(split.clone())));
+        if self.comes_behind(work, &question) {
+            return self.park(work, &question, cause);
+        }
+        self.send(work, C::HOME, question, cause)
+    }
+
+    /// Lets go of a state of which all has arrived, and says so. Returns whether it is known.
+    fn let_back(
+        &mut self,
+        work: usize,
+        (by, arrived): (CustomerId, u64),
+        cause: Cause<'_>,
+    ) -> Result<bool, Failed> {
+        if arrived == 0 {
+            return Ok(false);
+        }
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let splits = entry.cached.head.splits_mut();
+        let mut returning = splits.returning.iter();
+        let known = returning.position(|it| it.state.from == by && it.state.leave_id == arrived);
+        let known = known.map(|at| splits.returning.remove(at).state);
+        let gone = splits.gone.iter_mut().find(|it| it.customer == by);
+        let epoch = match (&known, gone) {
+            (Some(state), gone) => {
+                if let Some(gone) = gone.filter(|it| it.epoch == state.epoch) {
+                    gone.leave_id = arrived;
+                }
+                state.epoch
+            }
+            (None, Some(gone)) if gone.leave_id == arrived => gone.epoch,
+            (None, _) => return Ok(false),
+        };
+        if let Some(state) = known {
+            entry.change = Change::Write;
+            self.batch.count_write(work);
+            for part in state.parts.into_values() {
+                self.batch.put_part(work, part, None);
+            }
+        }
+        let released = StateMoved {
+            leave_id: arrived,
+            released: true,
+            ..answer(customer, epoch)
+        };
+        let released = cause.record(by, Some(Body::Returned(released)));
+        self.deliver(C::HOME, released, cause)?;
+        Ok(true)
+    }
+
+    /// Takes the fragments of a customer who asks out of the state, and begins to send it.
+    fn split_off(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        (by, word, arrived): (CustomerId, SplitWord, u64),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let leaving = |it: &CustomerId| *it == by || word.fragments.contains(it);
+        self.stop_arriving(work, &leaving, cause)?;
+        let head = &self.batch.works[work].cached.head;
+        let mut own = head.fragments.clone();
+        own.retain(|it| leaving(&it.customer));
+        own.sort_unstable_by_key(|it| it.ordinal);
+        let mut last_ordinal = 0;
+        let mut fragments = Vec::new();
+        let mut ordinals = Vec::new();
+        for fragment in own {
+            if fragment.customer == by {
+                ordinals.push((fragment.ordinal, 0));
+                continue;
+            }
+            last_ordinal += 1;
+            ordinals.push((fragment.ordinal, last_ordinal));
+            fragments.push(Fragment {
+                ordinal: last_ordinal,
+                ..fragment
+            });
+        }
+        let (state, changed, keys) =
+            self.divide(definitions, work, (by, &word, &ordinals), cause)?;
+        let state_key = state_key(ordinals.first().map_or(0, |it| it.0));
+        let mut parts: BTreeMap<u32, PartKey> = BTreeMap::new();
+        if state.is_some() {
+            let here = keys.into_iter().filter_map(|key| {
+                let mut ordinals = ordinals.iter();
+                let (own, _) = ordinals.find(|(_, there)| *there == key.ordinal)?;
+                Some(PartKey {
+                    ordinal: *own,
+                    ..key
+                })
+            });
+            parts = (0..).zip(here.chain([state_key])).collect();
+        }
+        let leave_id = self.name_leave(state.as_ref(), arrived);
+        let moving = Moving {
+            from: by,
+            fragments,
+            last_ordinal,
+            first_ordinal: 0,
+            followed: false,
+            part_count: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+            parts,
+            cause: cause.of_move(),
+            leave_id,
+            sent_parts: 0,
+            is_sent: false,
+            awaited: Vec::new(),
+            waived: Vec::new(),
+            absent: Vec::new(),
+            epoch: word.epoch,
+        };
+        for (key, value) in changed {
+            self.batch.put_part(work, key, value);
+        }
+        if let Some(state) = &state {
+            self.batch.put_part(work, state_key, Some(state.clone()));
+        }
+        let head = &mut self.batch.works[work].cached.head;
+        head.fragments.retain(|it| !leaving(&it.customer));
+        for customer in word.fragments.iter().copied().chain([by]) {
+            head.set_gone(Gone {
+                customer,
+                to: by,
+                epoch: word.epoch,
+                leave_id: 0,
+            });
+        }
+        let returning = Returning {
+            state: moving,
+            ordinals,
+        };
+        self.begin_return(work, (returning, state), cause)?;
+        self.go_on_beside(work, &leaving, cause)
+    }
+
+    /// Gives up what has come here of states that go to the customer who asks. They are still with
+    /// those who left, who send them there.
+    fn stop_arriving(
+        &mut self,
+        work: usize,
+        leaving: &dyn Fn(&CustomerId) -> bool,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let arriving = self.batch.works[work].cached.head.arriving.clone();
+        for moving in arriving {
+            if leaving(&moving.from) && !moving.is_whole() {
+                self.drop_arriving(work, moving.from);
+            } else if moving.all_fragments().any(|it| leaving(&it.customer)) {
+                return Err(cause.failed(
+                    "the state that is to be divided has not been taken in here; try this again \
+                     once it has",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the core divide its state.
+    fn divide(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        (to, word, ordinals): (CustomerId, &SplitWord, &[(u16, u16)]),
+        cause: Cause<'_>,
+    ) -> Result<Divided, Failed> {
+        // Under the last one is what many taught, who cannot be told apart.
+        let told_apart = ordinals.iter().copied();
+        let told_apart = told_apart.filter(|(own, _)| *own < FRAGMENTS - 1);
+        let told_apart: Vec<(u16, u16)> = told_apart.collect();
+        if told_apart.is_empty() || !self.batch.works[work].cached.head.has_state {
+            return Ok(Divided::default());
+        }
+        let divided = self.call(work, cause, |state, step| {
+            let split = Split {
+                to,
+                ordinals: &told_apart,
+                merge_time: word.merge_time,
+            };
+            let left = C::split_off(definitions, state, split, step);
+            let mut changed = PartWrites::default();
+            // A step that misses parts is void.
+            if left.is_none() || !step.effects.needs.is_empty() {
+                return Ok((left, changed, Vec::new()));
+            }
+            C::drain_parts(state, &mut changed);
+            let keys = match &left {
+                Some(left) => C::part_keys(&C::decode(left)?),
+                None => Vec::new(),
+            };
+            Ok((left, changed, keys))
+        })?;
+        // Waits of the core may be due earlier than before.
+        self.set_timer(work, Some(cause.now));
+        Ok(divided)
+    }
+
+    /// Waits no longer for states that go to the customer who asked.
+    fn go_on_beside(
+        &mut self,
+        work: usize,
+        leaving: &dyn Fn(&CustomerId) -> bool,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let Some(waiting) = self.batch.works[work].cached.head.waiting.as_deref_mut() else {
+            return Ok(());
+        };
+        for ids in [
+            &mut waiting.awaited,
+            &mut waiting.waived,
+            &mut waiting.absent,
+        ] {
+            ids.retain(|it| !leaving(it));
+        }
+        self.end_wait(work);
+        self.wake(work, cause)
+    }
+}
+
+/// Returns the next customer who is asked, where what is asked for is not with this one, who is not
+/// redirected: the one that they came out of, or the one that they are still to be joined into.
+fn holder_after(
+    head: &Head,
+    (customer, by): (CustomerId, CustomerId),
+    word: &SplitWord,
+) -> Option<CustomerId> {
+    let is_unknown = !head.knows(by) && head.gone(by).is_none();
+    if let Some(from) = head.split_from().filter(|_| is_unknown) {
+        return Some(from).filter(|it| *it != by);
+    }
+    let is_newer = word.epoch > head.split_epoch();
+    Some(word.from).filter(|it| is_newer && *it < customer)
+}
+
+/// An answer to the customer whose state it is, with nothing in it.
+pub(super) fn answer(customer: CustomerId, graph_epoch: u64) -> StateMoved {
+    StateMoved {
+        from_customer_id: id_bytes(customer),
+        graph_epoch,
+        ..StateMoved::default()
+    }
+}

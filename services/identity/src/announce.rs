@@ -1,5 +1,5 @@
-//! Announces merges whose process died, or whose call ended, between writing them and telling the
-//! streams.
+//! Announces merges and splits whose process died, or whose call ended, between writing them and
+//! telling the streams.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,9 +14,9 @@ use crate::ingest::Intake;
 use crate::limits::{
     ANNOUNCE_INTERVAL, ANNOUNCEMENTS_UNDER_WAY, APPEND_PATIENCE, INTERRUPTED_SOURCES,
 };
-use crate::store::MergeRecord;
+use crate::store::News;
 
-/// The merges whose announcement is under way in this process: they are not overdue, however long a
+/// The news whose announcement is under way in this process: they are not overdue, however long a
 /// full stream or the events before them take. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UnderWay(Arc<Mutex<Merges>>);
@@ -38,10 +38,10 @@ pub(crate) struct Announcing {
 }
 
 impl UnderWay {
-    /// Begins the announcement of merges, with the events of an ordered source if they have one. A
+    /// Begins the announcement of news, with the events of an ordered source if they have one. A
     /// request is none: merges that an earlier try of it made are looked for anyway.
-    pub(crate) fn begin(&self, merges: &[MergeRecord], source: Option<&str>) -> Announcing {
-        let ids: Vec<Uuid> = merges.iter().map(|merge| merge.id).collect();
+    pub(crate) fn begin(&self, news: &[News], source: Option<&str>) -> Announcing {
+        let ids: Vec<Uuid> = news.iter().map(News::id).collect();
         if !ids.is_empty() {
             self.lock().under_way.extend(&ids);
         }
@@ -61,8 +61,8 @@ impl UnderWay {
         interrupted.len() >= INTERRUPTED_SOURCES || interrupted.contains_key(source)
     }
 
-    fn has(&self, merge: &MergeRecord) -> bool {
-        self.lock().under_way.contains(&merge.id)
+    fn has(&self, news: &News) -> bool {
+        self.lock().under_way.contains(&news.id())
     }
 
     fn lock(&self) -> MutexGuard<'_, Merges> {
@@ -134,20 +134,20 @@ impl Announcer {
         }
         let now = self.intake.own_clock.now();
         let tables = self.intake.resolver.tables();
-        let mut merges = match tables.claim_unannounced(now).await {
-            Ok(merges) => merges,
+        let mut news = match tables.claim_unannounced(now).await {
+            Ok(news) => news,
             Err(error) => {
                 tracing::warn!(%error, "overdue merges not read");
                 return;
             }
         };
-        merges.retain(|merge| !self.intake.under_way.has(merge));
-        if merges.is_empty() {
+        news.retain(|it| !self.intake.under_way.has(it));
+        if news.is_empty() {
             return;
         }
-        tracing::info!(count = merges.len(), "announcing overdue merges");
-        self.under_way += merges.len();
-        for related in related(merges) {
+        tracing::info!(count = news.len(), "announcing overdue merges");
+        self.under_way += news.len();
+        for related in related(news) {
             let intake = Arc::clone(&self.intake);
             self.tasks.spawn(async move {
                 announce(&intake, &related).await;
@@ -178,34 +178,34 @@ pub async fn announce_overdue(intake: Arc<Intake>, shutdown: CancellationToken) 
     announcer.finish().await;
 }
 
-async fn announce(intake: &Intake, merges: &[MergeRecord]) {
+async fn announce(intake: &Intake, news: &[News]) {
     let deadline = Some(Instant::now() + APPEND_PATIENCE);
-    let _announcing = intake.under_way.begin(merges, None);
-    if let Err(error) = intake.announce(merges, deadline).await {
+    let _announcing = intake.under_way.begin(news, None);
+    if let Err(error) = intake.announce(news, deadline).await {
         let error = &error as &dyn std::error::Error;
         tracing::warn!(error, "overdue merges not announced; they are tried again");
     }
 }
 
-/// Divides merges into those that have a customer in common, one way or another, each in the order
+/// Divides news into those that have a customer in common, one way or another, each in the order
 /// in which they were made.
-fn related(merges: Vec<MergeRecord>) -> Vec<Vec<MergeRecord>> {
-    let mut groups: Vec<(HashSet<CustomerId>, Vec<MergeRecord>)> = Vec::new();
-    for merge in merges {
-        let own = [merge.from, merge.into];
-        let mut joined = (HashSet::from(own), vec![merge]);
-        let is_related = |group: &mut (HashSet<CustomerId>, Vec<MergeRecord>)| {
+fn related(news: Vec<News>) -> Vec<Vec<News>> {
+    let mut groups: Vec<(HashSet<CustomerId>, Vec<News>)> = Vec::new();
+    for it in news {
+        let own = it.customers();
+        let mut joined = (HashSet::from(own), vec![it]);
+        let is_related = |group: &mut (HashSet<CustomerId>, Vec<News>)| {
             own.iter().any(|it| group.0.contains(it))
         };
-        for (customers, merges) in groups.extract_if(.., is_related) {
+        for (customers, news) in groups.extract_if(.., is_related) {
             joined.0.extend(customers);
-            joined.1.extend(merges);
+            joined.1.extend(news);
         }
         groups.push(joined);
     }
-    let mut groups: Vec<_> = groups.into_iter().map(|(_, merges)| merges).collect();
-    for merges in &mut groups {
-        merges.sort_unstable_by_key(|merge| merge.id);
+    let mut groups: Vec<_> = groups.into_iter().map(|(_, news)| news).collect();
+    for news in &mut groups {
+        news.sort_unstable_by_key(News::id);
     }
     groups
 }
@@ -213,14 +213,15 @@ fn related(merges: Vec<MergeRecord>) -> Vec<Vec<MergeRecord>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::MergeRecord;
 
-    fn merge(id: u128, from: u128, into: u128) -> MergeRecord {
+    fn merge(id: u128, from: u128, into: u128) -> News {
         let customer = |number| CustomerId::new(Uuid::from_u128(number));
-        MergeRecord {
+        News::Merge(MergeRecord {
             id: Uuid::from_u128(id),
             from: customer(from),
             into: customer(into),
-        }
+        })
     }
 
     #[test]
@@ -230,7 +231,7 @@ mod tests {
             let merges = merges.map(|(id, (from, into))| merge(id, *from, *into));
             let groups = related(merges.collect()).into_iter();
             groups
-                .map(|merges| merges.iter().map(|merge| merge.id.as_u128()).collect())
+                .map(|news| news.iter().map(|it| it.id().as_u128()).collect())
                 .collect()
         };
         assert_eq!(ids(&[]), [[0; 0]; 0]);

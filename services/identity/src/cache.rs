@@ -2,14 +2,16 @@
 //!
 //! A stale hit is harmless: the state of a merged customer forwards its records. What decides changes is always SQL.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use identity_core::Identifier;
 use kernel::{CustomerId, FragmentId};
 use quick_cache::sync::Cache;
+use uuid::Uuid;
 
-use crate::limits::{CACHE_TTL, CACHED_IDENTIFIERS, CACHED_REDIRECTS};
+use crate::limits::{CACHE_TTL, CACHED_IDENTIFIERS, CACHED_REDIRECTS, TOLD_DEMOTIONS};
 use crate::store::{FoundIdentifier, SentAs};
 
 /// Who holds an identifier, as seen some time ago.
@@ -36,6 +38,8 @@ pub(crate) struct IdentityCache {
     holders: Cache<Identifier, Entry>,
     redirects: Cache<CustomerId, CustomerId>,
     has_redirects: AtomicBool,
+    /// Identifiers that were left out of events, as evidence that is on record names them.
+    demotions: Cache<Uuid, ()>,
     start: Instant,
 }
 
@@ -56,6 +60,11 @@ impl IdentityCache {
                 quick_cache::UnitWeighter,
             ),
             has_redirects: AtomicBool::new(false),
+            demotions: Cache::with_weighter(
+                FIRST_ENTRIES,
+                TOLD_DEMOTIONS,
+                quick_cache::UnitWeighter,
+            ),
             start: Instant::now(),
         }
     }
@@ -63,6 +72,11 @@ impl IdentityCache {
     /// Seconds since the start: read once for a batch.
     pub(crate) fn second(&self) -> u64 {
         self.start.elapsed().as_secs()
+    }
+
+    /// The same for whom what is older than a shorter time than usual is too old.
+    pub(crate) fn second_within(&self, ttl: Duration) -> u64 {
+        self.second() + CACHE_TTL.saturating_sub(ttl).as_secs()
     }
 
     /// The one customer that holds all identifiers, with the fragment of each.
@@ -104,6 +118,32 @@ impl IdentityCache {
     pub(crate) fn redirect(&self, from: CustomerId, into: CustomerId) {
         self.redirects.insert(from, into);
         self.has_redirects.store(true, Ordering::Release);
+    }
+
+    /// Forgets all that fragments hold.
+    pub(crate) fn forget_fragments(&self, gone: &HashSet<FragmentId>) {
+        self.holders
+            .retain(|_, entry| !gone.contains(&entry.fragment));
+    }
+
+    /// Forgets that a customer was joined into another: they are one of their own again.
+    pub(crate) fn stand_alone(&self, customer: CustomerId) {
+        self.redirects.remove(&customer);
+    }
+
+    /// Notes that evidence of an identifier that was left out is on record. Returns whether that is
+    /// new.
+    pub(crate) fn tell_demotion(&self, id: Uuid) -> bool {
+        if self.demotions.get(&id).is_some() {
+            return false;
+        }
+        self.demotions.insert(id, ());
+        true
+    }
+
+    /// Forgets that, since it was not written.
+    pub(crate) fn forget_demotion(&self, id: Uuid) {
+        self.demotions.remove(&id);
     }
 
     pub(crate) fn forget(&self, identifier: &Identifier) {

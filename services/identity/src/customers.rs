@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use ::rpc::{ErrorReason, Failure, PageRequest, Violation};
-use identity_core::Identifier;
+use identity_core::{Identifier, Uniqueness};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use prost::Message as _;
 use proto::convert;
@@ -11,6 +11,7 @@ use proto::identity::v1;
 
 use crate::ingest::Intake;
 use crate::limits::PAGE_SIZE;
+use crate::resolve::is_live;
 use crate::store::CustomerRecord;
 
 impl Intake {
@@ -96,7 +97,17 @@ impl Intake {
             .find(&HashSet::from([&identifier]))
             .await
             .map_err(Failure::store_unavailable)?;
-        Ok(found.identifiers.first().map(|known| known.fragment))
+        let held = found.identifiers.iter().find(|it| is_live(it.state));
+        if let Some(held) = held {
+            return Ok(Some(held.fragment));
+        }
+        if namespace.uniqueness() != Uniqueness::Shared {
+            return Ok(None);
+        }
+        // Of several holders the one who has the events that carry nothing else, or the first one.
+        let state = self.store.identifier_state(&identifier).await;
+        let state = state.map_err(Failure::store_unavailable)?;
+        Ok(state.map(|(_, fragment)| fragment))
     }
 }
 

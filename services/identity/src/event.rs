@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use ::rpc::Violation;
 use ::rpc::limits::SHOWN_VALUE_CHARS;
 use ::rpc::properties::{Flat, compact_object, flatten, flatten_json, object_text};
-use identity_core::{Namespaces, Screened, limits as caps, screen};
+use identity_core::{Dropped, Rules, Screened, limits as caps, screen};
 use kernel::limits::EVENT_BYTES;
 use kernel::{Timestamp, read_name};
 use prost::Message;
@@ -50,7 +50,7 @@ const EMPTY_OBJECT: &str = "{}";
 pub fn prepare(
     mut event: v1::Event,
     index: usize,
-    namespaces: &Namespaces,
+    namespaces: &Rules,
     clock: &ClockReading,
 ) -> Result<Prepared, Vec<Violation>> {
     let bytes = event.encoded_len();
@@ -80,7 +80,7 @@ pub fn prepare(
     let mut screened = screen(namespaces, event.identifiers.into_iter().chain(others));
     screened.is_alias = event.is_alias;
     if screened.kept.is_empty() {
-        return Err(vec![Violation::new("identifiers", nobody(&screened))]);
+        return Err(vec![nobody(&screened.dropped)]);
     }
     Ok(Prepared {
         index,
@@ -99,6 +99,7 @@ pub fn prepare(
             sender_time_ms: times.by_sender.map(Timestamp::as_millis),
             groups: groups(event.groups),
             context_json,
+            graph_epoch: 0,
         },
     })
 }
@@ -176,9 +177,9 @@ fn context(form: Option<ContextForm>) -> Result<String, Violation> {
     Ok(text)
 }
 
-fn nobody(screened: &Screened) -> String {
-    let reasons: Vec<String> = screened
-        .dropped
+/// The fault of an event all of whose identifiers are left out, with the reasons.
+pub(crate) fn nobody(dropped: &[Dropped]) -> Violation {
+    let reasons: Vec<String> = dropped
         .iter()
         .map(|dropped| {
             format!(
@@ -188,10 +189,11 @@ fn nobody(screened: &Screened) -> String {
             )
         })
         .collect();
-    format!(
+    let description = format!(
         "name nobody ({}): send at least one value that is somebody's own, in a defined namespace",
         reasons.join(", ")
-    )
+    );
+    Violation::new("identifiers", description)
 }
 
 /// Checks an event against the rules that its contract carries.

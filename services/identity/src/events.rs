@@ -40,7 +40,7 @@ impl Intake {
             PAGE_SIZE,
         )?;
         let after = page.after().and_then(EventPlace::try_from_bytes);
-        let by = self.whose(request.by).await?;
+        let (by, own) = self.whose(request.by).await?;
         let Some(log) = log else {
             return Err(Failure::new(
                 ErrorReason::EventLogAbsent,
@@ -63,6 +63,11 @@ impl Intake {
                 })?;
         if !is_of_one {
             self.put_back(&mut found).await?;
+        }
+        if let Some(own) = own {
+            found
+                .events
+                .retain(|logged| own.contains(&fragment_of(logged)));
         }
         audit::subjects(found.events.iter().map(|logged| logged.customer));
         Ok(v1::ListEventsResponse {
@@ -101,11 +106,16 @@ impl Intake {
         Ok(())
     }
 
-    async fn whose(&self, by: Option<v1::list_events_request::By>) -> Result<EventsBy, Failure> {
+    /// Returns the ids by which the log knows whose events are wanted; and the fragments that these are
+    /// of, where the ids had others too, since a customer was taken apart.
+    async fn whose(
+        &self,
+        by: Option<v1::list_events_request::By>,
+    ) -> Result<(EventsBy, Option<HashSet<FragmentId>>), Failure> {
         use v1::get_customer_request::Key;
         use v1::list_events_request::By;
         let key = match by {
-            Some(By::Partition(number)) => return self.partition(number),
+            Some(By::Partition(number)) => return Ok((self.partition(number)?, None)),
             Some(By::CustomerId(id)) => Some(Key::CustomerId(id)),
             Some(By::Identifier(identifier)) => Some(Key::Identifier(identifier)),
             None => None,
@@ -117,8 +127,15 @@ impl Intake {
             })
             .await?;
         audit::subject(customer.id);
-        let fragments = customer.fragments.into_iter().map(CustomerId::from);
-        Ok(EventsBy::Customers(fragments.collect()))
+        let from = self.store.split_off_from(&customer.fragments).await;
+        let from = from.map_err(Failure::store_unavailable)?;
+        let is_parted = from.is_some();
+        let own: HashSet<FragmentId> = customer.fragments.into_iter().collect();
+        let ids = own.iter().map(|it| CustomerId::from(*it));
+        let mut ids: Vec<CustomerId> = ids.chain(from.into_iter().flatten()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Ok((EventsBy::Customers(ids), is_parted.then_some(own)))
     }
 
     fn partition(&self, number: u32) -> Result<EventsBy, Failure> {
@@ -132,6 +149,12 @@ impl Intake {
             }
         }
     }
+}
+
+/// The fragment of an event; its customer where it names none.
+fn fragment_of(logged: &LoggedEvent) -> FragmentId {
+    FragmentId::try_from_bytes(&logged.event.fragment_id)
+        .unwrap_or_else(|_| logged.customer.fragment())
 }
 
 /// The range of time of a request.

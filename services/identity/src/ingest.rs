@@ -8,7 +8,7 @@ use ::rpc::Violation;
 use definitions::DefinitionStore;
 use engine::Clock;
 use hot::StreamName;
-use identity_core::Namespaces;
+use identity_core::Rules;
 use kernel::PartitionCount;
 use proto::identity::v1;
 use runtime::PositionScope;
@@ -21,7 +21,9 @@ use crate::announce::UnderWay;
 use crate::append::{AppendError, Appender, Group, Took};
 use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
-use crate::event::{Prepared, prepare};
+use crate::erasure::Held;
+use crate::erasure::Tombstones;
+use crate::event::{Prepared, nobody, prepare};
 use crate::groups::Groups;
 use crate::ledger::{Ledgers, place_of};
 use crate::limits::DEFINITIONS_PATIENCE;
@@ -30,7 +32,7 @@ use crate::pace::Pace;
 use crate::rejected::Rejected;
 use crate::resolve::{ResolveError, Resolver, Subject};
 use crate::sources::{Replays, Source, Taking};
-use crate::store::{Cause, IdentityStore, MergeRecord, SentAs};
+use crate::store::{Cause, IdentityStore, News, Origin, Origins, SentAs};
 
 /// Why merges by events are on record.
 const EVENT_REASON: &str = "event";
@@ -41,6 +43,7 @@ pub struct Intake {
     pub(crate) resolver: Resolver,
     /// The tables, for whoever only reads.
     pub(crate) store: IdentityStore,
+    pub(crate) tombstones: Tombstones,
     pub(crate) appender: Appender,
     pub(crate) clock: IngestClock,
     /// The clock of this machine.
@@ -48,7 +51,7 @@ pub struct Intake {
     pub(crate) pace: Pace,
     pub(crate) under_way: UnderWay,
     pub(crate) ledgers: Ledgers,
-    pub(crate) namespaces: watch::Receiver<Arc<Namespaces>>,
+    pub(crate) namespaces: watch::Receiver<Arc<Rules>>,
     pub(crate) definitions: Option<Arc<DefinitionStore<NamespaceCatalog>>>,
     pub(crate) partitions: PartitionCount,
     pub(crate) positions: PositionScope,
@@ -89,7 +92,7 @@ impl Intake {
         &self,
         mut prepared: Vec<Prepared>,
         source: Source<'_>,
-        namespaces: &Namespaces,
+        namespaces: &Rules,
         mut accepted: Accepted,
     ) -> Result<Accepted, ResolveError> {
         let digest = source.digest();
@@ -100,6 +103,11 @@ impl Intake {
         }
         let name = source.stream_name(digest.as_deref());
         let name = name.as_deref();
+        for event in &mut prepared {
+            if event.event.event_id.is_empty() {
+                event.event.event_id = event_id(digest.as_deref(), event.sequence);
+            }
+        }
         let subjects = prepared
             .iter_mut()
             .map(|event| self.subject(event, name, source))
@@ -117,20 +125,33 @@ impl Intake {
             // was interrupted here.
             looks_back: !request_id.is_empty()
                 || ordered.is_some_and(|name| self.under_way.was_interrupted(name)),
+            origins: &Batch {
+                events: &prepared,
+                source: source.name(),
+            },
+            policy_version: namespaces.policy.version,
+            // Whoever resolves says by which.
+            held: Held::ANY,
         };
         let resolved = self.resolver.resolve(namespaces, subjects, cause).await?;
-        let announcing = self.under_way.begin(&resolved.merges, ordered);
+        self.metrics.resolved(&resolved.news, resolved.outcome);
+        let announcing = self.under_way.begin(&resolved.news, ordered);
         accepted.outbound.announcing = Some(announcing);
-        accepted.outbound.merges = resolved.merges;
+        let splits = resolved.news.iter().filter_map(News::split).cloned();
+        let mut splits: Vec<_> = splits.collect();
+        let last = prepared.last().map(|event| (event.sequence, event.time));
+        accepted.outbound.news = resolved.news;
         let mut groups = Groups::new(self.partitions);
-        for (mut event, mut resolution) in prepared.into_iter().zip(resolved.resolutions) {
-            if event.event.event_id.is_empty() {
-                event.event.event_id = event_id(digest.as_deref(), event.sequence);
-            }
+        for (event, mut resolution) in prepared.into_iter().zip(resolved.resolutions) {
             let index = event.index;
+            self.metrics.left_out(&resolution.dropped);
+            if resolution.is_refused {
+                accepted.rejected.insert(index, nobody(&resolution.dropped));
+                continue;
+            }
             let event_id = event.event.event_id.clone();
             let corrected_time = event.event.sender_time_ms.map(|_| event.time);
-            groups.add(event, &mut resolution);
+            groups.add(event, &mut resolution, &mut splits);
             accepted.events.push(AcceptedEvent {
                 index,
                 event_id,
@@ -138,6 +159,7 @@ impl Intake {
                 corrected_time,
             });
         }
+        groups.add_splits(splits, last.unwrap_or_default());
         accepted.outbound.groups = groups.into_groups();
         Ok(accepted)
     }
@@ -179,7 +201,7 @@ impl Intake {
             source,
             taking,
             ticket,
-            merges,
+            news,
             announcing,
         } = outbound;
         let appended = self
@@ -194,7 +216,7 @@ impl Intake {
             took.replayed = 0;
             ticket.arrived(took.newest);
         }
-        self.announced(&merges).await;
+        self.announced(&news).await;
         if let Some(taking) = taking {
             taking.finish(self.resolver.tables(), took).await?;
         }
@@ -226,16 +248,17 @@ impl Intake {
         appended
     }
 
-    /// Notes that merges are in the streams; where that fails, they are announced once more, which changes nothing.
-    pub(crate) async fn announced(&self, merges: &[MergeRecord]) {
-        if let Err(error) = self.resolver.tables().mark_announced(merges).await {
-            tracing::warn!(%error, count = merges.len(), "merges not marked as announced");
+    /// Notes that news are in the streams; where that fails, they are announced once more, which
+    /// changes nothing.
+    pub(crate) async fn announced(&self, news: &[News]) {
+        if let Err(error) = self.resolver.tables().mark_announced(news).await {
+            tracing::warn!(%error, count = news.len(), "merges not marked as announced");
         }
     }
 
     /// The namespaces; newer ones where an event names one that is not known here, since another process may have defined
     /// it before the event was sent, and what is left out of an event is lost.
-    pub(crate) async fn namespaces_for(&self, events: &[v1::Event]) -> Arc<Namespaces> {
+    pub(crate) async fn namespaces_for(&self, events: &[v1::Event]) -> Arc<Rules> {
         let known = Arc::clone(&self.namespaces.borrow());
         let Some(definitions) = &self.definitions else {
             return known;
@@ -255,7 +278,7 @@ impl Intake {
         &self,
         events: Vec<v1::Event>,
         source: Source<'_>,
-        namespaces: &Namespaces,
+        namespaces: &Rules,
     ) -> (Vec<Prepared>, Rejected) {
         let mut clock = self.clock.read();
         let mut prepared: Vec<Prepared> = Vec::with_capacity(events.len());
@@ -300,6 +323,7 @@ impl Intake {
         };
         Subject {
             screened: std::mem::take(&mut event.screened),
+            event_time: event.time,
             sent: name.map(|name| SentAs::event(name, place)),
             time: if self.clock.is_virtual() {
                 event.time
@@ -307,6 +331,25 @@ impl Intake {
                 self.clock.now()
             },
         }
+    }
+}
+
+/// The events of a batch, for the record.
+#[derive(Debug)]
+struct Batch<'a> {
+    events: &'a [Prepared],
+    source: &'a str,
+}
+
+impl Origins for Batch<'_> {
+    fn origin(&self, place: usize) -> Origin<'_> {
+        self.events
+            .get(place)
+            .map_or_else(Origin::default, |event| Origin {
+                event_id: &event.event.event_id,
+                source: self.source,
+                time: Some(event.time),
+            })
     }
 }
 
@@ -336,7 +379,7 @@ fn event_id(digest: Option<&str>, sequence: u64) -> String {
 }
 
 /// Returns whether all namespaces of an event are known.
-fn names_known(event: &v1::Event, known: &Namespaces) -> bool {
+fn names_known(event: &v1::Event, known: &Rules) -> bool {
     let others = event.other_identifiers.iter();
     let others = others.map(|other| &other.namespace);
     let mut all = event.identifiers.keys().chain(others);

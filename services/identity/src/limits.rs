@@ -9,8 +9,36 @@ pub const CACHED_REDIRECTS: u64 = 50_000;
 /// How long a cached identifier counts: what another replica merged is seen no later. Until then the state of the merged
 /// customer forwards the record.
 pub const CACHE_TTL: Duration = Duration::from_secs(600);
+/// Requests of a stream of look-ups that are answered at once: as many identifiers as a few
+/// statements find.
+pub const LOOK_UPS_UNDER_WAY: usize = 1_024;
+/// Pieces of evidence of one explanation: beyond this nobody reads on.
+pub const EVIDENCE_TOLD: usize = 2_000;
+/// Sentences of one explanation for people.
+pub const SENTENCES_TOLD: usize = 200;
+/// Events of one customer that an explanation counts sightings in: those of a busy year.
+pub const SIGHTINGS_READ: usize = 10_000;
+/// Events of one page of them.
+pub const SIGHTINGS_PER_PAGE: usize = 1_000;
+/// Simulations under way in one process: each holds up to 10,000 events and their customers.
+pub const SIMULATIONS: usize = 4;
+/// How long one counts where the policy gives identifiers to others: another replica may have done so,
+/// and nothing forwards an event to whom it should have gone.
+pub const MOVABLE_CACHE_TTL: Duration = Duration::from_secs(5);
 /// Identifiers looked up by one statement: beyond this, planning costs more than another round trip.
 pub const LOOKUP_IDENTIFIERS: usize = 1_000;
+/// Customers whose details are looked up by one statement: each has up to a thousand identifiers.
+pub const LOOKUP_CUSTOMERS: usize = 100;
+/// Looks for what a batch needs to know beyond holders and counts: the first for the customers that
+/// were asked for, the next for all, and some more where events that follow ask for others.
+pub const NEEDS: u32 = 16;
+/// Identifiers that were left out, of which a process remembers that they are on record: 10 MB.
+pub const TOLD_DEMOTIONS: u64 = 100_000;
+/// Values of a namespace that are read at once where its normaliser is to be changed.
+pub const VALUES_PAGE: u64 = 1_000;
+/// Values of a namespace up to which a change of its normaliser is held against all of them: it
+/// takes a second or two.
+pub const VALUES_HELD_AGAINST: usize = 200_000;
 /// Rows written by one statement, below the 32,766 parameters that SQLite allows.
 pub const ROWS_PER_STATEMENT: usize = 2_000;
 /// Attempts to resolve a batch whose customers others change at the same time.

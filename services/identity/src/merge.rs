@@ -1,17 +1,33 @@
 //! Joins customers because somebody says so.
 
 use hot::StreamName;
+use identity_core::Identifier;
 use kernel::CustomerId;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::append::{AppendError, Group, Sequenced, Took};
-use crate::groups::{awaited, merged};
+use crate::erasure::Held;
+use crate::groups::{awaited, merged, split};
 use crate::ingest::Intake;
-use crate::resolve::ResolveError;
-use crate::store::{Cause, MergeRecord, SentAs};
+use crate::resolve::{Given, ResolveError};
+use crate::store::{Cause, MergeRecord, News, SentAs};
 
 /// Why a merge is on record that gave no reason.
 const FORCED_REASON: &str = "forced";
+
+/// Identifiers and customers that are one now.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    /// The customer.
+    pub(crate) customer: CustomerId,
+    /// The customers that were joined into it.
+    pub(crate) merged: Vec<CustomerId>,
+    /// The last of the merges; absent for none.
+    pub(crate) operation_id: Option<Uuid>,
+    /// What became of the news.
+    pub(crate) took: Took,
+}
 
 /// Why a merge was not carried out, or not yet announced.
 #[derive(Debug, thiserror::Error)]
@@ -34,24 +50,68 @@ impl Intake {
         request_id: &str,
         deadline: Option<Instant>,
     ) -> Result<(CustomerId, Vec<CustomerId>, Took), MergeError> {
-        let namespaces = std::sync::Arc::clone(&self.namespaces.borrow());
+        let rules = std::sync::Arc::clone(&self.namespaces.borrow());
         let cause = Cause {
+            request_id,
+            ..self.word(reason)
+        };
+        let (into, mut news) = self.resolver.merge(&rules, customers, cause).await?;
+        if news.is_empty() {
+            let made = self.made_before(customers, request_id).await?;
+            news = made.into_iter().map(News::Merge).collect();
+        }
+        let _announcing = self.under_way.begin(&news, None);
+        let took = self.announce(&news, deadline).await?;
+        let merged = news.iter().filter_map(News::merge).map(|it| it.from);
+        Ok((into, merged.collect(), took))
+    }
+
+    /// Gives identifiers to a customer, joins all who hold any of them, and tells the streams of those
+    /// who are gone. Without a customer it is whoever holds any of them, or somebody new.
+    pub(crate) async fn link(
+        &self,
+        customer: Option<CustomerId>,
+        identifiers: Vec<Identifier>,
+        (reason, request_id): (&str, &str),
+        deadline: Option<Instant>,
+    ) -> Result<Linked, MergeError> {
+        let rules = std::sync::Arc::clone(&self.namespaces.borrow());
+        let cause = Cause {
+            request_id,
+            ..self.word(reason)
+        };
+        let linked = self.resolver.link(&rules, customer, &identifiers, cause);
+        let Given { customer, mut news } = linked.await?;
+        if news.is_empty() {
+            let made = self.made_before(&[customer], request_id).await?;
+            news = made.into_iter().map(News::Merge).collect();
+        }
+        let _announcing = self.under_way.begin(&news, None);
+        let took = self.announce(&news, deadline).await?;
+        let merged = news.iter().filter_map(News::merge);
+        Ok(Linked {
+            customer,
+            merged: merged.map(|it| it.from).collect(),
+            operation_id: news.last().map(News::id),
+            took,
+        })
+    }
+
+    /// The cause of what somebody says now.
+    fn word<'a>(&self, reason: &'a str) -> Cause<'a> {
+        Cause {
             reason: if reason.is_empty() {
                 FORCED_REASON
             } else {
                 reason
             },
-            request_id,
+            request_id: "",
             time: self.own_clock.now(),
             looks_back: true,
-        };
-        let (into, mut merges) = self.resolver.merge(&namespaces, customers, cause).await?;
-        if merges.is_empty() {
-            merges = self.made_before(customers, request_id).await?;
+            origins: &(),
+            policy_version: 0,
+            held: Held::ANY,
         }
-        let _announcing = self.under_way.begin(&merges, None);
-        let took = self.announce(&merges, deadline).await?;
-        Ok((into, merges.iter().map(|merge| merge.from).collect(), took))
     }
 
     /// Finds the merges that an earlier try of a request made, which are its own too. It made all of
@@ -70,28 +130,38 @@ impl Intake {
         Ok(made.into_iter().map(|(_, merge)| merge).collect())
     }
 
-    /// Appends the news of merges, in order, and notes that they are in the streams. The survivor
-    /// is told first, so that whatever comes for them afterwards waits for the other. Returns what
-    /// became of it.
+    /// Appends news of customers, in their order, and notes that they are in the streams. Returns
+    /// what became of them.
+    ///
+    /// Of a merge the survivor is told first, so that whatever comes for them afterwards waits for
+    /// the other. A split is told to the customer who comes out.
     pub(crate) async fn announce(
         &self,
-        merges: &[MergeRecord],
+        news: &[News],
         deadline: Option<Instant>,
     ) -> Result<Took, AppendError> {
         let now = self.clock.now_of_partition();
         let mut turn = self.pace.turn(&self.appender, deadline).await?;
         if let Some(turn) = &mut turn {
-            let customers = merges.iter().flat_map(|merge| [merge.into, merge.from]);
+            let customers = news.iter().flat_map(News::customers);
             let partitions = customers.map(|it| self.partitions.partition_of(it.fragment()));
             turn.pass_time(partitions, now).await?;
         }
         let mut took = Took::NOTHING;
-        for merge in merges {
-            let (_, news) = merged(merge.from, merge.into, now, "");
-            let word = awaited(merge.from, merge.into, now);
-            // Its own source, so that a merge that was announced before is not announced again.
-            let source = format!("merge:{}", merge.id);
-            for (sequence, record, to) in [(1, word, merge.into), (2, news, merge.from)] {
+        for it in news {
+            let records = match it {
+                News::Merge(merge) => vec![
+                    (merge.into, awaited(merge.from, merge.into, now)),
+                    merged(merge.from, merge.into, now, ""),
+                ],
+                News::Split(record) => vec![split(record, now, "")],
+            };
+            // Its own source, so that what was announced before is not announced again.
+            let source = match it {
+                News::Merge(merge) => format!("merge:{}", merge.id),
+                News::Split(split) => format!("split:{}", split.id),
+            };
+            for (sequence, (to, record)) in (1..).zip(records) {
                 let group = Group {
                     partition: self.partitions.partition_of(to.fragment()),
                     records: vec![Sequenced {
@@ -106,7 +176,7 @@ impl Intake {
                 took = took.and(appended.await?);
             }
         }
-        self.announced(merges).await;
+        self.announced(news).await;
         Ok(took)
     }
 }

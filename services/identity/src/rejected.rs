@@ -34,6 +34,13 @@ impl Rejected {
         self.events.push((index, kept));
     }
 
+    /// Refuses an event that may stand before others that are refused, for one fault.
+    pub(crate) fn insert(&mut self, index: usize, violation: Violation) {
+        self.bytes += weight(&violation);
+        let place = self.events.partition_point(|(at, _)| *at < index);
+        self.events.insert(place, (index, vec![violation]));
+    }
+
     /// Gives the reason of events that could not be read: they came as empty ones, which lack
     /// everything.
     pub(crate) fn note_unread(&mut self, unread: impl IntoIterator<Item = (usize, Violation)>) {

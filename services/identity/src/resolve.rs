@@ -1,31 +1,37 @@
 //! Resolves a batch of events: cache, one look-up for the rest, a plan in memory, one transaction, cache.
 
-use std::collections::{HashMap, HashSet};
+mod attempt;
+mod link;
+mod load;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use identity_core::{
-    Changes, Evidence, Identifier, Namespaces, Overlay, Resolution, Screened, plan_merge,
-};
+use identity_core::{ConflictRule, Evidence, Resolution, Rules, Screened};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 use tokio::sync::Semaphore;
 
+use self::attempt::Attempt;
+pub(crate) use self::attempt::Outcome;
+pub(crate) use self::link::Given;
+pub(crate) use self::load::{is_live, lay_over};
 use crate::cache::{Holder, IdentityCache};
 use crate::chance::{Chance, MachineChance};
+use crate::erasure::{Held, KeyError, Tombstones};
 use crate::evidence;
-use crate::limits::{RESOLVE_ATTEMPTS, RESOLVE_PAUSE, WRITERS};
-use crate::store::{
-    Cause, CommitError, Found, FoundIdentifier, MergeRecord, SentAs, SentBy, Tables,
-};
+use crate::limits::{CACHE_TTL, MOVABLE_CACHE_TTL, RESOLVE_ATTEMPTS, RESOLVE_PAUSE, WRITERS};
+use crate::store::{Cause, News, SentAs, Tables};
 
 /// Resolves events to customers.
 #[derive(Debug)]
 pub struct Resolver {
-    tables: Arc<dyn Tables>,
-    cache: IdentityCache,
+    pub(crate) tables: Arc<dyn Tables>,
+    pub(crate) cache: IdentityCache,
     writers: Semaphore,
     chance: Arc<dyn Chance>,
+    pub(crate) tombstones: Tombstones,
 }
 
 /// An event, as far as its resolution needs it.
@@ -35,6 +41,8 @@ pub struct Subject {
     pub screened: Screened,
     /// When somebody who is new was first seen.
     pub time: Timestamp,
+    /// When it happened: whoever was erased since is not brought back by it.
+    pub event_time: Timestamp,
     /// Its name, which is the same when it is sent again; absent where it has none.
     pub sent: Option<SentAs>,
 }
@@ -64,8 +72,10 @@ pub enum ResolveError {
 pub struct Resolved {
     /// In the order of the events.
     pub resolutions: Vec<Resolution>,
-    /// The merges, to be announced.
-    pub merges: Vec<MergeRecord>,
+    /// The merges and splits, to be announced.
+    pub news: Vec<News>,
+    /// The numbers of what changed, for metrics.
+    pub(crate) outcome: Outcome,
 }
 
 impl Resolver {
@@ -86,7 +96,14 @@ impl Resolver {
             cache: IdentityCache::new(),
             writers: Semaphore::new(writers),
             chance,
+            tombstones: Tombstones::none(),
         }
+    }
+
+    /// Holds events against these tombstones.
+    #[must_use]
+    pub fn with_tombstones(self, tombstones: Tombstones) -> Self {
+        Self { tombstones, ..self }
     }
 
     /// The tables.
@@ -94,9 +111,19 @@ impl Resolver {
         self.tables.as_ref()
     }
 
+    /// Forgets who holds what under some fragments, which are gone.
+    pub(crate) fn forget_fragments(&self, gone: &HashSet<FragmentId>) {
+        self.cache.forget_fragments(gone);
+    }
+
     /// Draws an id for something that is written down.
     pub(crate) fn draw_id(&self) -> uuid::Uuid {
         self.chance.merge()
+    }
+
+    /// Draws the id of a fragment that is made at a time.
+    pub(crate) fn draw_fragment(&self, time: Timestamp) -> FragmentId {
+        self.chance.fragment(time)
     }
 
     /// Resolves events in order, each seeing what those before it changed.
@@ -105,15 +132,17 @@ impl Resolver {
     /// [`ResolveError::Contended`] and [`ResolveError::Database`].
     pub async fn resolve(
         &self,
-        namespaces: &Namespaces,
-        subjects: Vec<Subject>,
+        rules: &Rules,
+        mut subjects: Vec<Subject>,
         cause: Cause<'_>,
     ) -> Result<Resolved, ResolveError> {
-        let second = self.cache.second();
-        let known: Vec<Option<Holder>> = subjects
-            .iter()
-            .map(|subject| self.cache.only_holder(&subject.screened.kept, second))
-            .collect();
+        let mut cause = Cause {
+            held: self.screen(&mut subjects),
+            policy_version: rules.policy.version,
+            ..cause
+        };
+        let second = self.cache.second_within(cache_ttl(rules));
+        let mut known = self.known(&subjects, second);
         let sent: Vec<_> = subjects.iter().map(|subject| subject.sent).collect();
         if known.iter().all(Option::is_some) {
             let resolutions = subjects
@@ -123,7 +152,7 @@ impl Resolver {
                 .collect();
             let mut resolved = Resolved {
                 resolutions,
-                merges: Vec::new(),
+                ..Resolved::default()
             };
             if cause.looks_back {
                 self.restore_joined(&sent, &mut resolved).await?;
@@ -131,19 +160,50 @@ impl Resolver {
             return Ok(resolved);
         }
         for attempt in 0..RESOLVE_ATTEMPTS {
-            match self.attempt(namespaces, &subjects, &known, cause).await? {
-                Some(mut resolved) => {
+            match self.attempt(rules, &subjects, &known, cause).await? {
+                Attempt::Done(mut resolved) => {
                     self.restore_joined(&sent, &mut resolved).await?;
                     return Ok(resolved);
                 }
-                None => self.pause(attempt).await,
+                Attempt::Raced => self.pause(attempt).await,
+                Attempt::Erased => {
+                    self.refresh().await?;
+                    cause.held = self.screen(&mut subjects);
+                    known = self.known(&subjects, second);
+                }
             }
         }
         Err(ResolveError::Contended)
     }
 
-    /// Says of the merges that earlier tries of events made that these events did, and that they
-    /// are to be announced.
+    /// Takes identifiers of whoever was erased out of events, and of those whose processing is
+    /// stopped. The one place where that is done for all events.
+    fn screen(&self, subjects: &mut [Subject]) -> Held {
+        let screened = subjects.iter_mut();
+        self.tombstones
+            .screen(screened.map(|subject| (&mut subject.screened, subject.event_time)))
+    }
+
+    /// Returns the holder of each event, where the cache knows one that holds all its identifiers.
+    fn known(&self, subjects: &[Subject], second: u64) -> Vec<Option<Holder>> {
+        subjects
+            .iter()
+            .map(|subject| self.cache.only_holder(&subject.screened.kept, second))
+            .collect()
+    }
+
+    /// Reads tombstones that are newer, and forgets who was erased.
+    async fn refresh(&self) -> Result<(), ResolveError> {
+        match self.tombstones.refresh().await {
+            Ok(gone) => self.cache.forget_fragments(&gone),
+            Err(KeyError::Database(error)) => return Err(error.into()),
+            Err(other) => return Err(DbErr::Custom(other.to_string()).into()),
+        }
+        Ok(())
+    }
+
+    /// Says of the merges and splits that earlier tries of events made that these events did, and
+    /// that they are to be announced.
     async fn restore_joined(
         &self,
         sent: &[Option<SentAs>],
@@ -156,165 +216,39 @@ impl Resolver {
         let own = |place: usize| resolved.resolutions[place].fragment;
         let sent: Vec<_> = places.iter().map(|(sent, it)| (*sent, own(*it))).collect();
         let made = self.tables.merges_sent_as(&sent).await?;
+        if made.is_empty() {
+            return Ok(());
+        }
         evidence::restore_joined(&mut resolved.resolutions, &places, &made);
-        let made = made.into_iter().map(|(_, merge)| merge);
-        resolved.merges.extend(made);
+        let names: Vec<SentAs> = made.iter().map(|(sent, _)| *sent).collect();
+        let splits = self.tables.splits_sent_as(&names).await?;
+        let merges = made.into_iter().map(|(_, merge)| News::Merge(merge));
+        let splits = splits.into_iter().map(|(_, split)| News::Split(split));
+        resolved.news.extend(merges.chain(splits));
+        resolved.news.sort_unstable_by_key(News::id);
         Ok(())
-    }
-
-    /// Joins customers, named by any of their fragments, into the oldest of them.
-    ///
-    /// # Errors
-    /// [`ResolveError`].
-    pub async fn merge(
-        &self,
-        namespaces: &Namespaces,
-        customers: &[CustomerId],
-        cause: Cause<'_>,
-    ) -> Result<(CustomerId, Vec<MergeRecord>), ResolveError> {
-        let fragments: Vec<FragmentId> = customers.iter().map(|id| id.fragment()).collect();
-        for attempt in 0..RESOLVE_ATTEMPTS {
-            let (roots, found) = self.tables.find_roots(&fragments).await?;
-            if let Some(missing) = roots.iter().position(Option::is_none) {
-                return Err(ResolveError::NotFound(customers[missing]));
-            }
-            let views: Vec<_> = found.customers.values().map(|(view, _)| view).collect();
-            let (into, others) = plan_merge(&views)?;
-            let mut overlay = Overlay::new(namespaces);
-            for (view, epoch) in found.customers.values() {
-                overlay.know(view.clone(), *epoch);
-            }
-            overlay.merge(into, &others);
-            let changes = overlay.into_changes();
-            let sent = SentBy::request(SentAs::merge(cause.request_id), &changes);
-            if let Some(merges) = self.write(&changes, cause, &sent).await? {
-                return Ok((into, merges));
-            }
-            self.pause(attempt).await;
-        }
-        Err(ResolveError::Contended)
-    }
-
-    /// One attempt; none where it raced.
-    async fn attempt(
-        &self,
-        namespaces: &Namespaces,
-        subjects: &[Subject],
-        known: &[Option<Holder>],
-        cause: Cause<'_>,
-    ) -> Result<Option<Resolved>, ResolveError> {
-        // Whatever is not answered by the cache alone is decided by what SQL says now, its cached part too.
-        let unknown: HashSet<&Identifier> = subjects
-            .iter()
-            .zip(known)
-            .filter(|(_, holder)| holder.is_none())
-            .flat_map(|(subject, _)| {
-                subject
-                    .screened
-                    .kept
-                    .iter()
-                    .map(|(_, identifier)| identifier)
-            })
-            .collect();
-        let found = self.tables.find(&unknown).await?;
-        let mut overlay = lay_over(namespaces, &found);
-        let attached = found.identifiers.iter();
-        let attached: HashMap<_, _> = attached.map(|it| (&it.identifier, it.sent)).collect();
-        let mut resolutions = Vec::with_capacity(subjects.len());
-        let mut sent = SentBy::default();
-        for (subject, holder) in subjects.iter().zip(known) {
-            if let Some(holder) = holder {
-                let mut known = known_customer(subject.clone(), holder);
-                known.customer = overlay.root(known.customer);
-                resolutions.push(known);
-                continue;
-            }
-            let fragment = || self.chance.fragment(subject.time);
-            let resolved = overlay.resolve(&subject.screened, fragment, subject.time);
-            let Ok(mut resolution) = resolved else {
-                return Ok(None);
-            };
-            sent.add(subject.sent, &resolution);
-            let named = resolution.evidence.iter();
-            let by: Vec<Option<SentAs>> = named
-                .map(|own| attached.get(&own.identifier).copied().flatten())
-                .collect();
-            evidence::restore_attached(&mut resolution, subject.sent, by);
-            resolutions.push(resolution);
-        }
-        let changes = overlay.into_changes();
-        let Some(merges) = self.write(&changes, cause, &sent).await? else {
-            for identifier in unknown {
-                self.cache.forget(identifier);
-            }
-            return Ok(None);
-        };
-        self.remember(found, changes, &sent);
-        Ok(Some(Resolved {
-            resolutions,
-            merges,
-        }))
-    }
-
-    /// Writes changes; none where they raced.
-    async fn write(
-        &self,
-        changes: &Changes,
-        cause: Cause<'_>,
-        sent: &SentBy,
-    ) -> Result<Option<Vec<MergeRecord>>, ResolveError> {
-        if changes.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
-        let _turn = self.writers.acquire().await.expect("never closed");
-        match self.tables.commit(changes, cause, sent).await {
-            Ok(committed) => {
-                for (from, into) in &changes.redirects {
-                    self.cache.redirect(*from, *into);
-                }
-                Ok(Some(committed.merges))
-            }
-            Err(CommitError::Raced) => Ok(None),
-            Err(CommitError::Database(error)) => Err(error.into()),
-            Err(CommitError::Audit(error)) => Err(error.into()),
-        }
-    }
-
-    fn remember(&self, found: Found, changes: Changes, sent: &SentBy) {
-        let roots: HashMap<_, _> = changes.redirects.into_iter().collect();
-        let root = |customer| roots.get(&customer).copied().unwrap_or(customer);
-        for mut known in found.identifiers {
-            known.customer = root(known.customer);
-            self.cache.hold(known);
-        }
-        for (identifier, fragment) in changes.identifiers {
-            self.cache.hold(FoundIdentifier {
-                sent: sent.identifier(&identifier),
-                identifier,
-                fragment,
-                customer: root(fragment.into()),
-            });
-        }
     }
 
     /// Waits longer from attempt to attempt, by chance up to twice as long, so that rivals do not
     /// meet again.
-    async fn pause(&self, attempt: u32) {
+    pub(crate) async fn pause(&self, attempt: u32) {
         let longest = RESOLVE_PAUSE.min(Duration::from_millis(1 << attempt.min(10)));
         let share = f64::from(self.chance.permille()) / 1_000.0;
         tokio::time::sleep(longest.mul_f64(share)).await;
     }
 }
 
-fn lay_over<'a>(namespaces: &'a Namespaces, found: &Found) -> Overlay<'a> {
-    let mut overlay = Overlay::new(namespaces);
-    for known in &found.identifiers {
-        overlay.hold(known.identifier.clone(), known.fragment, known.customer);
+/// How long what the cache knows counts. Where identifiers go from one customer to another nothing
+/// forwards an event that another replica resolves by what was before.
+const fn cache_ttl(rules: &Rules) -> Duration {
+    match rules.policy.rule {
+        ConflictRule::DropLowestPriority | ConflictRule::RefuseIfKnown | ConflictRule::UnionAll => {
+            CACHE_TTL
+        }
+        ConflictRule::ReassignNewest
+        | ConflictRule::AmbiguousAnonymous
+        | ConflictRule::SwitchSession => MOVABLE_CACHE_TTL,
     }
-    for (view, epoch) in found.customers.values() {
-        overlay.know(view.clone(), *epoch);
-    }
-    overlay
 }
 
 fn known_customer(subject: Subject, holder: &Holder) -> Resolution {
@@ -336,8 +270,25 @@ fn known_customer(subject: Subject, holder: &Holder) -> Resolution {
             })
             .collect(),
         dropped: screened.dropped,
+        moved: Vec::new(),
+        is_refused: false,
     };
     let attached_by = holder.fragments.iter().map(|(_, sent)| *sent);
     evidence::restore_attached(&mut resolution, subject.sent, attached_by);
     resolution
+}
+
+/// An event of which nothing is left that names anybody.
+fn refused(subject: &Subject) -> Resolution {
+    let nobody = FragmentId::new(uuid::Uuid::nil());
+    Resolution {
+        customer: nobody.into(),
+        fragment: nobody,
+        is_new: false,
+        merged: Vec::new(),
+        evidence: Vec::new(),
+        dropped: subject.screened.dropped.clone(),
+        moved: Vec::new(),
+        is_refused: true,
+    }
 }

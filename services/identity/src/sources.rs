@@ -44,6 +44,14 @@ impl Source<'_> {
         Some(kernel::to_hex(&hasher.finalize()[..10]))
     }
 
+    /// Returns the name of it that evidence tells; empty where it has none.
+    pub(crate) const fn name(&self) -> &str {
+        match self {
+            Self::Named(name, _) | Self::Import(name) => name,
+            Self::None | Self::Request(_) => "",
+        }
+    }
+
     /// Returns the name by which a stream knows it.
     pub(crate) fn stream_name(self, digest: Option<&str>) -> Option<String> {
         match self {

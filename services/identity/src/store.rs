@@ -6,32 +6,46 @@
 mod clock;
 mod commit;
 mod entity;
+mod evidence;
 mod find;
+mod graph;
+mod holding;
 mod import;
 mod list;
 mod merges;
 mod migration;
+mod news;
+mod operation;
 mod sent;
 mod source;
+mod split;
 mod tables;
+mod unmerge;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use identity_core::{CustomerView, Identifier};
+use identity_core::{CustomerView, FanOut, HolderState, Identifier};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 use storage::Database;
 
 use crate::chance::{Chance, MachineChance};
 
-pub use commit::{Cause, CommitError, Committed};
+pub use commit::{Cause, CommitError, Committed, Origin, Origins};
+pub use evidence::EvidenceRecord;
+pub(crate) use evidence::demotion_id;
+pub use graph::CustomerGraph;
 pub use import::{NewBatch, PendingBatch, Settled, TakenBatch};
 pub use merges::MergeRecord;
 pub use migration::{IMPORT_MIGRATIONS, MIGRATIONS};
+pub use news::News;
+pub use operation::{OperationKind, OperationRecord};
 pub use sent::{SentAs, SentBy};
 pub use source::SourceMark;
+pub use split::SplitRecord;
 pub use tables::Tables;
+pub use unmerge::Parting;
 
 /// The tables of identity.
 #[derive(Debug, Clone)]
@@ -52,6 +66,10 @@ pub struct FoundIdentifier {
     pub customer: CustomerId,
     /// The event that attached it; absent where that has no name.
     pub sent: Option<SentAs>,
+    /// The state: whether it is that customer's, or nobody's any more.
+    pub state: HolderState,
+    /// The customers between whom it stood.
+    pub fan_out: FanOut,
 }
 
 /// What was found of identifiers or fragments.
@@ -61,6 +79,10 @@ pub struct Found {
     pub identifiers: Vec<FoundIdentifier>,
     /// The customers, each with its epoch.
     pub customers: HashMap<CustomerId, (CustomerView, u64)>,
+    /// The values that may have several holders, each with one who is among these customers.
+    pub shared: Vec<(Identifier, CustomerId)>,
+    /// Customers who must never be joined by events.
+    pub cannot_links: Vec<(CustomerId, CustomerId)>,
 }
 
 /// A customer with all that names it.
@@ -85,6 +107,11 @@ impl IdentityStore {
     /// As [`Self::new`], with ids of merges drawn so.
     pub const fn with_chance(database: Database, chance: Arc<dyn Chance>) -> Self {
         Self { database, chance }
+    }
+
+    /// The database.
+    pub const fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Whether writers exclude each other in this database.

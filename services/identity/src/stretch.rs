@@ -59,6 +59,8 @@ mod tests {
                 merged: Vec::new(),
                 evidence: Vec::new(),
                 dropped: Vec::new(),
+                moved: Vec::new(),
+                is_refused: false,
             };
             let name = stretches.pass(&resolution, sequence)?;
             Some(name.rsplit('/').next()?.to_owned())

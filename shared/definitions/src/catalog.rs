@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use kernel::{Duration, Timestamp};
 use proto::definition::v1::{Definition, DefinitionKind};
-use rpc::Violation;
+use rpc::{Failure, Violation};
 
 use crate::References;
 
@@ -52,6 +53,7 @@ impl Flaw {
 /// the store is loaded: what was applied once must compile again whatever became of other services.
 /// References decide only what is a flaw: a set without flaws is compiled to the same whichever
 /// names are known, and what was compiled to check a change comes into force with it.
+#[async_trait]
 pub trait Catalog: Send + Sync + 'static {
     /// The compiled set, for the engine.
     type Compiled: Send + Sync + 'static;
@@ -94,6 +96,21 @@ pub trait Catalog: Send + Sync + 'static {
     /// added.
     fn look_over(&self, _definition: &Definition) -> Vec<Violation> {
         Vec::new()
+    }
+
+    /// Returns what is wrong with a set that compiles because of what is stored elsewhere, such as
+    /// values that a new rule would read in another way. `last` is the set in force. Asked before a
+    /// change is made, and never of a set that is stored.
+    ///
+    /// # Errors
+    /// Where that cannot be looked at: the change is not made.
+    async fn hold_against_data(
+        &self,
+        _all: &[Arc<Versioned<Definition>>],
+        _last: &Self::Compiled,
+        _next: &Self::Compiled,
+    ) -> Result<Vec<Flaw>, Failure> {
+        Ok(Vec::new())
     }
 
     /// Compiles the whole set, sorted by kind and name, newest version first.

@@ -353,8 +353,13 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
         let compiled = self.catalog.compile(&all, after, Some(&last));
         let flaws = match compiled {
             Ok(compiled) => {
-                planned.compiled = Some(Arc::new(compiled));
-                return Ok(planned);
+                let held = self.catalog.hold_against_data(&all, &last, &compiled);
+                let flaws = held.await?;
+                if flaws.is_empty() {
+                    planned.compiled = Some(Arc::new(compiled));
+                    return Ok(planned);
+                }
+                flaws
             }
             Err(flaws) => flaws,
         };

@@ -96,7 +96,7 @@ fn definition(text: &str) {
     let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
     let names = Names::default();
     let compiled = [
-        identity_core::Namespaces::compile(&sources, &names).err(),
+        identity_core::Rules::compile(&sources, &names).err(),
         segmentation_core::Definitions::compile(&sources, &names).err(),
         journey_core::Definitions::compile(&sources, &names).err(),
         activation_core::Definitions::compile(&sources, &names).err(),

@@ -11,7 +11,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use identity::{ClockReading, check_event, prepare};
-use identity_core::Namespaces;
+use identity_core::Rules;
 use identity_core::limits::IDENTIFIERS_PER_EVENT;
 use kernel::limits::{EVENT_BYTES, PROPERTIES_PER_EVENT};
 use kernel::{PartitionCount, Timestamp};
@@ -368,7 +368,7 @@ fn prepared(bytes: &[u8]) {
         is_virtual: false,
         latest: Timestamp::from_millis(1_800_086_400_000),
     };
-    match prepare(event, 3, &Namespaces::default(), &clock) {
+    match prepare(event, 3, &Rules::default(), &clock) {
         Ok(prepared) => {
             assert!(violations.is_empty());
             assert!(prepared.time <= clock.latest);

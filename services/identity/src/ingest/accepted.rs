@@ -9,7 +9,7 @@ use crate::append::Group;
 use crate::ledger::Ticket;
 use crate::rejected::Rejected;
 use crate::sources::{Replays, Taking};
-use crate::store::MergeRecord;
+use crate::store::News;
 
 /// Events on their way to the streams.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub struct Outbound {
     pub(crate) taking: Option<Taking>,
     /// The batch that its records are in the ledger of an import; absent without one.
     pub(crate) ticket: Option<Ticket>,
-    /// The merges that the records announce.
-    pub merges: Vec<MergeRecord>,
+    /// The merges and splits that the records announce.
+    pub news: Vec<News>,
     /// Nobody else announces them meanwhile; absent for none.
     pub(crate) announcing: Option<Announcing>,
 }
@@ -69,7 +69,7 @@ impl Accepted {
                 source: None,
                 taking: None,
                 ticket: None,
-                merges: Vec::new(),
+                news: Vec::new(),
                 announcing: None,
             },
         }

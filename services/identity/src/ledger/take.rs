@@ -195,7 +195,7 @@ fn leave_out(accepted: &mut Accepted, marks: &mut Vec<(u64, Mark)>, known: &Know
     outbound.groups.retain(has_records);
     if accepted.events.is_empty() {
         outbound.groups.clear();
-        outbound.merges.clear();
+        outbound.news.clear();
         outbound.announcing = None;
     }
 }

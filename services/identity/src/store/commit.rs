@@ -1,23 +1,55 @@
 //! Writes what a batch changed: all of it, or nothing where it raced.
 //!
 //! The unique index on identifiers arbitrates who made one first. Locks are taken in one order everywhere,
-//! identifiers by value and then customers by id, so that no two writers wait for each other. A customer whose epoch
-//! is not the one planned for was changed by somebody else, and the whole batch is planned again.
+//! identifiers by value (new ones, then those that are there) and then customers by id, so that no two
+//! writers wait for each other. A customer whose epoch is not the one planned for, and an identifier that
+//! is not held as planned for, was changed by somebody else, and the whole batch is planned again.
+
+mod joins;
+mod rows;
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 
 use audit::{Act, AuditError, Operation};
-use identity_core::{Changes, CustomerChange, Identifier};
-use kernel::{CustomerId, FragmentId, Timestamp};
+use identity_core::{Changes, CustomerChange};
+use kernel::{CustomerId, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Order, Query, SimpleExpr};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use uuid::Uuid;
 
-use super::entity::{customer, fragment, identifier, merge};
-use super::merges::MergeRecord;
-use super::{IdentityStore, SentBy, counts_text, signed, unsigned};
+use super::entity::customer;
+use super::evidence::insert_evidence;
+use super::{IdentityStore, News, SentBy, counts_text, signed, unsigned};
 use crate::chance::Chance;
+use crate::erasure::{self, Held};
 use crate::limits::ROWS_PER_STATEMENT;
+
+pub(super) use self::joins::set_root;
+
+/// The event that a change came from, for the record.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// Its id, as its sender gave it; empty for none.
+    pub event_id: &'a str,
+    /// The name of its source, its import or its sender; empty where nobody knows.
+    pub source: &'a str,
+    /// When it happened; absent without an event.
+    pub time: Option<Timestamp>,
+}
+
+/// The events of a batch, by their numbers.
+pub trait Origins: Debug + Send + Sync {
+    /// Returns the event of a number, from 0.
+    fn origin(&self, place: usize) -> Origin<'_>;
+}
+
+/// No events: somebody says so.
+impl Origins for () {
+    fn origin(&self, _place: usize) -> Origin<'_> {
+        Origin::default()
+    }
+}
 
 /// Why something is written, for the record.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +63,12 @@ pub struct Cause<'a> {
     /// True where it may have been tried before: merges that an earlier try made are looked for,
     /// also where nothing else needs the database.
     pub looks_back: bool,
+    /// The events.
+    pub origins: &'a dyn Origins,
+    /// The version of the policy in force; 0 for the built-in one.
+    pub policy_version: u32,
+    /// The tombstones that the events were held against.
+    pub held: Held,
 }
 
 /// Why nothing was written.
@@ -39,6 +77,9 @@ pub enum CommitError {
     /// Somebody else changed what the plan was made for: plan again.
     #[error("the customers were changed at the same time")]
     Raced,
+    /// Somebody was erased meanwhile: hold the events against the newer tombstones, and plan again.
+    #[error("a customer was erased at the same time")]
+    Erased,
     /// The database did not do it: retry.
     #[error("the database failed")]
     Database(#[from] DbErr),
@@ -50,8 +91,8 @@ pub enum CommitError {
 /// What was written.
 #[derive(Debug, Default)]
 pub struct Committed {
-    /// The merges, to be announced, in order.
-    pub merges: Vec<MergeRecord>,
+    /// The merges and splits, to be announced, in order.
+    pub news: Vec<News>,
 }
 
 impl IdentityStore {
@@ -65,7 +106,7 @@ impl IdentityStore {
         cause: Cause<'_>,
         sent: &SentBy,
     ) -> Result<Committed, CommitError> {
-        if changes.is_empty() {
+        if changes.is_empty() && changes.evidence.is_empty() {
             return Ok(Committed::default());
         }
         let transaction = self.database.begin_write().await?;
@@ -88,84 +129,55 @@ async fn write(
     cause: Cause<'_>,
     (sent, chance): (&SentBy, &dyn Chance),
 ) -> Result<Committed, CommitError> {
-    insert_identifiers(transaction, &changes.identifiers, cause.time, sent).await?;
-    lock_customers(transaction, changes).await?;
-    insert_fragments(transaction, changes).await?;
-    let merges = join(transaction, changes, cause, (sent, chance)).await?;
-    write_customers(transaction, changes).await?;
-    record(transaction, &merges).await?;
-    Ok(Committed { merges })
+    if !erasure::check(transaction, cause.held).await? {
+        return Err(CommitError::Erased);
+    }
+    rows::insert_identifiers(transaction, changes, cause, sent).await?;
+    rows::insert_shared(transaction, changes, cause).await?;
+    rows::change_holdings(transaction, changes, cause, (sent, chance)).await?;
+    let planned = changes.customers.iter();
+    let planned = planned.filter_map(|change| Some((change.view.id, change.epoch?)));
+    let planned = planned.chain(changes.removed.iter().copied());
+    lock_customers(transaction, planned.collect()).await?;
+    rows::insert_fragments(transaction, changes).await?;
+    let news = joins::join(transaction, changes, cause, (sent, chance)).await?;
+    write_customers(transaction, &changes.customers, &highest_epochs(changes)).await?;
+    let merges = news.iter().filter_map(News::merge);
+    let merges: HashMap<CustomerId, Uuid> = merges.map(|it| (it.from, it.id)).collect();
+    insert_evidence(transaction, changes, cause, (sent, chance), &merges).await?;
+    record(transaction, &news).await?;
+    Ok(Committed { news })
 }
 
-/// Puts merges on record, with who sent what led to them: an entry for each of the two customers.
-/// The reason stays with the merge, since people write it as they like. Comes last, since the audit log of a process is written by one transaction at a time.
-async fn record(
+/// Puts merges and splits on record, with who sent what led to them: an entry for each of the two
+/// customers. The reason stays with the merge, since people write it as they like. Comes last, since
+/// the audit log of a process is written by one transaction at a time.
+pub(super) async fn record(
     transaction: &DatabaseTransaction,
-    merges: &[MergeRecord],
+    news: &[News],
 ) -> Result<(), CommitError> {
-    let Some(operation) = Operation::current().filter(|_| !merges.is_empty()) else {
+    let Some(operation) = Operation::current().filter(|_| !news.is_empty()) else {
         return Ok(());
     };
-    let acts = merges.iter().flat_map(|merge| {
-        let act = Act::done("identity.merge", format!("merge {}", merge.id));
-        [act.clone().of(merge.from), act.of(merge.into)]
+    let acts = news.iter().flat_map(|it| {
+        let act = match it {
+            News::Merge(merge) => Act::done("identity.merge", format!("merge {}", merge.id)),
+            News::Split(split) => {
+                Act::done("identity.unmerge", format!("operation {}", split.operation))
+            }
+        };
+        let [one, other] = it.customers();
+        [act.clone().of(one), act.of(other)]
     });
     operation.record(transaction, acts.collect()).await?;
     Ok(())
 }
 
-async fn insert_identifiers(
-    transaction: &DatabaseTransaction,
-    identifiers: &[(Identifier, FragmentId)],
-    time: Timestamp,
-    sent: &SentBy,
-) -> Result<(), CommitError> {
-    let mut sorted: Vec<&(Identifier, FragmentId)> = identifiers.iter().collect();
-    sorted.sort();
-    for chunk in sorted.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = Query::insert();
-        insert
-            .into_table(identifier::Entity)
-            .columns([
-                identifier::Column::Namespace,
-                identifier::Column::Value,
-                identifier::Column::FragmentId,
-                identifier::Column::CreateTime,
-                identifier::Column::SentAs,
-            ])
-            .on_conflict(
-                OnConflict::columns([identifier::Column::Namespace, identifier::Column::Value])
-                    .do_nothing()
-                    .to_owned(),
-            );
-        for (identifier, fragment) in chunk {
-            insert.values_panic([
-                identifier.namespace.as_str().into(),
-                identifier.value.as_str().into(),
-                fragment.uuid().into(),
-                time.as_millis().into(),
-                sent.identifier(identifier).map(|it| it.0).into(),
-            ]);
-        }
-        let inserted = transaction.execute(&insert).await?.rows_affected();
-        if inserted != chunk.len() as u64 {
-            return Err(CommitError::Raced);
-        }
-    }
-    Ok(())
-}
-
 /// Locks the customers that change and compares what is there now with what the plan was made for.
-async fn lock_customers(
+pub(super) async fn lock_customers(
     transaction: &DatabaseTransaction,
-    changes: &Changes,
+    mut planned: Vec<(CustomerId, u64)>,
 ) -> Result<(), CommitError> {
-    let mut planned: Vec<(CustomerId, u64)> = changes
-        .customers
-        .iter()
-        .filter_map(|change| Some((change.view.id, change.epoch?)))
-        .chain(changes.removed.iter().copied())
-        .collect();
     planned.sort_unstable();
     for chunk in planned.chunks(ROWS_PER_STATEMENT) {
         let mut select = Query::select();
@@ -190,107 +202,37 @@ async fn lock_customers(
     Ok(())
 }
 
-async fn insert_fragments(
-    transaction: &DatabaseTransaction,
-    changes: &Changes,
-) -> Result<(), DbErr> {
-    let roots: HashMap<_, _> = changes.redirects.iter().copied().collect();
-    for chunk in changes.fragments.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = Query::insert();
-        insert.into_table(fragment::Entity).columns([
-            fragment::Column::FragmentId,
-            fragment::Column::RootId,
-            fragment::Column::CreateTime,
-        ]);
-        for fragment in chunk {
-            let own = CustomerId::from(fragment.id);
-            let root = roots.get(&own).copied().unwrap_or(own);
-            insert.values_panic([
-                fragment.id.uuid().into(),
-                root.uuid().into(),
-                fragment.create_time.as_millis().into(),
-            ]);
-        }
-        transaction.execute(&insert).await?;
-    }
-    Ok(())
-}
-
-/// Redirects the fragments of merged customers straight to where they end up, and records the merges.
-async fn join(
-    transaction: &DatabaseTransaction,
-    changes: &Changes,
-    cause: Cause<'_>,
-    (sent, chance): (&SentBy, &dyn Chance),
-) -> Result<Vec<MergeRecord>, DbErr> {
-    if changes.merges.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut by_root: HashMap<CustomerId, Vec<Uuid>> = HashMap::new();
-    for (from, into) in &changes.redirects {
-        by_root.entry(*into).or_default().push(from.uuid());
-    }
-    for (root, losers) in by_root {
-        let mut update = Query::update();
-        update
-            .table(fragment::Entity)
-            .value(fragment::Column::RootId, root.uuid())
-            .and_where(Expr::col(fragment::Column::RootId).is_in(losers.iter().copied()));
-        transaction.execute(&update).await?;
-        let mut delete = Query::delete();
-        delete
-            .from_table(customer::Entity)
-            .and_where(Expr::col(customer::Column::CustomerId).is_in(losers));
-        transaction.execute(&delete).await?;
-    }
-    let mut insert = Query::insert();
-    insert.into_table(merge::Entity).columns([
-        merge::Column::MergeId,
-        merge::Column::FromCustomerId,
-        merge::Column::IntoCustomerId,
-        merge::Column::Reason,
-        merge::Column::RequestId,
-        merge::Column::CreateTime,
-        merge::Column::Announced,
-        merge::Column::ClaimTime,
-        merge::Column::SentAs,
-    ]);
-    let mut records = Vec::with_capacity(changes.merges.len());
-    for merge in &changes.merges {
-        let record = MergeRecord {
-            id: chance.merge(),
-            from: merge.from,
-            into: merge.into,
-        };
-        insert.values_panic([
-            record.id.into(),
-            record.from.uuid().into(),
-            record.into.uuid().into(),
-            cause.reason.into(),
-            cause.request_id.into(),
-            cause.time.as_millis().into(),
-            false.into(),
-            cause.time.as_millis().into(),
-            sent.merge(merge.from).map(|it| it.0).into(),
-        ]);
-        records.push(record);
-    }
-    transaction.execute(&insert).await?;
-    Ok(records)
-}
-
-async fn write_customers(
-    transaction: &DatabaseTransaction,
-    changes: &Changes,
-) -> Result<(), DbErr> {
+/// The highest epoch that each customer comes after: of those that are joined into it, and of the one
+/// that it was part of.
+fn highest_epochs(changes: &Changes) -> HashMap<CustomerId, u64> {
     let mut highest: HashMap<CustomerId, u64> = HashMap::new();
+    let mut raise = |customer, epoch| {
+        let slot = highest.entry(customer).or_default();
+        *slot = Ord::max(*slot, epoch);
+    };
+    let removed: HashMap<_, _> = changes.removed.iter().copied().collect();
     for (from, into) in &changes.redirects {
-        if let Some((_, epoch)) = changes.removed.iter().find(|(id, _)| id == from) {
-            let slot = highest.entry(*into).or_default();
-            *slot = Ord::max(*slot, *epoch);
+        if let Some(epoch) = removed.get(from) {
+            raise(*into, *epoch);
         }
     }
-    for chunk in changes.customers.chunks(ROWS_PER_STATEMENT) {
+    for split in &changes.splits {
+        let change = changes.customers.iter().find(|it| it.view.id == split.from);
+        let before = change.and_then(|it| it.epoch);
+        if let Some(epoch) = before.or_else(|| removed.get(&split.from).copied()) {
+            raise(split.into, epoch + 1);
+        }
+    }
+    highest
+}
+
+/// Writes customers, each with an epoch above those that it comes after.
+pub(super) async fn write_customers(
+    transaction: &DatabaseTransaction,
+    customers: &[CustomerChange],
+    highest: &HashMap<CustomerId, u64>,
+) -> Result<(), DbErr> {
+    for chunk in customers.chunks(ROWS_PER_STATEMENT) {
         let mut insert = Query::insert();
         insert
             .into_table(customer::Entity)

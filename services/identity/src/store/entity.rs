@@ -22,6 +22,109 @@ entity! {
         fragment_id: Uuid,
         create_time: i64,
         sent_as: Option<i64>,
+        state: i16,
+        fan_out: Option<Vec<u8>>,
+        event_id: Option<String>,
+        source: Option<String>,
+        event_time: Option<i64>,
+        policy_version: Option<i64>,
+    }
+}
+
+entity! {
+    /// The holders of values that may have several.
+    shared, "identity_shared", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        namespace: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        value: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        fragment_id: Uuid,
+        create_time: i64,
+        is_alone: bool,
+        event_id: Option<String>,
+        source: Option<String>,
+        event_time: Option<i64>,
+        policy_version: Option<i64>,
+    }
+}
+
+entity! {
+    /// Evidence beside that of the rows of identifiers.
+    evidence, "identity_evidence", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        evidence_id: Uuid,
+        fragment_id: Uuid,
+        joined_fragment_id: Option<Uuid>,
+        namespace: Option<String>,
+        value: Option<String>,
+        kind: i16,
+        event_id: String,
+        source: String,
+        event_time: i64,
+        first_time: i64,
+        last_time: i64,
+        count: i64,
+        policy_version: i64,
+        reason: String,
+        operation_id: Option<Uuid>,
+        retracted_by: Option<Uuid>,
+    }
+}
+
+entity! {
+    /// Operations that changed who is who, but merges.
+    operation, "identity_operation", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        operation_id: Uuid,
+        kind: i16,
+        request_id: String,
+        event_id: String,
+        from_ids: String,
+        to_ids: String,
+        reason: String,
+        create_time: i64,
+        retracted_by: Option<Uuid>,
+        outcome: Option<Vec<u8>>,
+    }
+}
+
+entity! {
+    /// The fragments that operations were about.
+    operation_fragment, "identity_operation_fragment", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        fragment_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        operation_id: Uuid,
+    }
+}
+
+entity! {
+    /// Fragments that are never to be of one customer, the smaller id first.
+    cannot_link, "identity_cannot_link", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        fragment_a: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        fragment_b: Uuid,
+        operation_id: Uuid,
+        reason: String,
+        create_time: i64,
+    }
+}
+
+entity! {
+    /// Customers who came out of others. Announced once their streams say so.
+    split, "identity_split", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        split_id: Uuid,
+        operation_id: Uuid,
+        customer_id: Uuid,
+        from_customer_id: Uuid,
+        fragment_ids: String,
+        merge_time: i64,
+        announced: bool,
+        claim_time: i64,
+        sent_as: Option<i64>,
     }
 }
 
@@ -50,6 +153,8 @@ entity! {
         announced: bool,
         claim_time: i64,
         sent_as: Option<i64>,
+        event_id: Option<String>,
+        retracted_by: Option<Uuid>,
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 
-use identity_core::{CustomerView, Identifier};
+use identity_core::{CustomerView, FanOut, Identifier};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::sea_query::{Cond, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use uuid::Uuid;
 
 use super::entity::{customer, fragment, identifier};
+use super::holding::state_of;
 use super::{Found, FoundIdentifier, IdentityStore, SentAs, parse_counts, unsigned};
 use crate::limits::LOOKUP_IDENTIFIERS;
 
@@ -27,12 +28,14 @@ impl IdentityStore {
                 .column((identifier::Entity, identifier::Column::Namespace))
                 .column((identifier::Entity, identifier::Column::Value))
                 .column((identifier::Entity, identifier::Column::SentAs))
+                .column((identifier::Entity, identifier::Column::State))
+                .column((identifier::Entity, identifier::Column::FanOut))
                 .inner_join(
                     identifier::Entity,
                     Expr::col((identifier::Entity, identifier::Column::FragmentId))
                         .equals((fragment::Entity, fragment::Column::FragmentId)),
                 )
-                .cond_where(any_of(chunk));
+                .cond_where(any_of(chunk, of_identifier));
             for row in self.database.orm().query_all(&select).await? {
                 let (fragment, customer) = read_customer(&row, &mut found)?;
                 let identifier = Identifier {
@@ -40,11 +43,14 @@ impl IdentityStore {
                     value: row.try_get("", "value")?,
                 };
                 let sent: Option<i64> = row.try_get("", "sent_as")?;
+                let fan_out: Option<Vec<u8>> = row.try_get("", "fan_out")?;
                 found.identifiers.push(FoundIdentifier {
                     identifier,
                     fragment,
                     customer,
                     sent: sent.map(SentAs),
+                    state: state_of(row.try_get("", "state")?)?,
+                    fan_out: fan_out.map_or_else(FanOut::default, |it| FanOut::from_bytes(&it)),
                 });
             }
         }
@@ -79,7 +85,7 @@ impl IdentityStore {
 }
 
 /// Customers with their fragments, to be narrowed.
-fn customers() -> SelectStatement {
+pub(super) fn customers() -> SelectStatement {
     let mut select = Query::select();
     select
         .column((fragment::Entity, fragment::Column::FragmentId))
@@ -97,8 +103,16 @@ fn customers() -> SelectStatement {
     select
 }
 
+/// The columns of an identifier's row that name it.
+fn of_identifier() -> (Expr, Expr) {
+    (
+        Expr::col((identifier::Entity, identifier::Column::Namespace)),
+        Expr::col((identifier::Entity, identifier::Column::Value)),
+    )
+}
+
 /// One condition a namespace, each answered by the primary key.
-fn any_of(identifiers: &[&Identifier]) -> Cond {
+pub(super) fn any_of(identifiers: &[&Identifier], columns: impl Fn() -> (Expr, Expr)) -> Cond {
     let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for identifier in identifiers {
         values
@@ -113,18 +127,15 @@ fn any_of(identifiers: &[&Identifier]) -> Cond {
             let padded = values.len().next_power_of_two();
             let last = values[values.len() - 1];
             values.resize(padded, last);
-            any.add(
-                Cond::all()
-                    .add(
-                        Expr::col((identifier::Entity, identifier::Column::Namespace))
-                            .eq(namespace),
-                    )
-                    .add(Expr::col((identifier::Entity, identifier::Column::Value)).is_in(values)),
-            )
+            let (own, value) = columns();
+            any.add(Cond::all().add(own.eq(namespace)).add(value.is_in(values)))
         })
 }
 
-fn read_customer(row: &QueryResult, found: &mut Found) -> Result<(FragmentId, CustomerId), DbErr> {
+pub(super) fn read_customer(
+    row: &QueryResult,
+    found: &mut Found,
+) -> Result<(FragmentId, CustomerId), DbErr> {
     let fragment = FragmentId::new(row.try_get::<Uuid>("", "fragment_id")?);
     let customer = CustomerId::new(row.try_get::<Uuid>("", "customer_id")?);
     if let Entry::Vacant(vacant) = found.customers.entry(customer) {
@@ -134,6 +145,7 @@ fn read_customer(row: &QueryResult, found: &mut Found) -> Result<(FragmentId, Cu
             fragment_count: u32::try_from(row.try_get::<i64>("", "fragment_count")?)
                 .map_err(|_| super::damaged("a fragment count"))?,
             identifier_counts: parse_counts(&row.try_get::<String>("", "identifier_counts")?)?,
+            detail: None,
         };
         let epoch = unsigned(row.try_get("", "epoch")?)?;
         vacant.insert((view, epoch));

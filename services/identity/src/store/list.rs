@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use identity_core::Identifier;
+use identity_core::{HolderState, Identifier};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
@@ -11,7 +11,8 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::entity::{customer, fragment, identifier};
+use super::entity::{customer, fragment, identifier, shared};
+use super::holding::state_code;
 use super::{CustomerRecord, IdentityStore};
 
 impl IdentityStore {
@@ -63,7 +64,11 @@ impl IdentityStore {
 
     /// Adds fragments and identifiers to customers.
     async fn complete(&self, rows: Vec<customer::Model>) -> Result<Vec<CustomerRecord>, DbErr> {
-        let mut names = self.names(rows.iter().map(|row| row.customer_id)).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.customer_id).collect();
+        let mut names = self.names(&ids).await?;
         Ok(rows
             .into_iter()
             .map(|row| {
@@ -86,10 +91,7 @@ impl IdentityStore {
     }
 
     /// Finds the fragments of customers, and the identifiers that were seen under them.
-    async fn names(
-        &self,
-        customers: impl Iterator<Item = Uuid>,
-    ) -> Result<HashMap<Uuid, Names>, DbErr> {
+    async fn names(&self, customers: &[Uuid]) -> Result<HashMap<Uuid, Names>, DbErr> {
         let mut select = Query::select();
         select
             .column((fragment::Entity, fragment::Column::RootId))
@@ -101,9 +103,17 @@ impl IdentityStore {
             .left_join(
                 identifier::Entity,
                 Expr::col((identifier::Entity, identifier::Column::FragmentId))
-                    .equals((fragment::Entity, fragment::Column::FragmentId)),
+                    .equals((fragment::Entity, fragment::Column::FragmentId))
+                    // What is contested is nobody's.
+                    .and(
+                        Expr::col((identifier::Entity, identifier::Column::State))
+                            .eq(state_code(HolderState::Live)),
+                    ),
             )
-            .and_where(Expr::col((fragment::Entity, fragment::Column::RootId)).is_in(customers));
+            .and_where(
+                Expr::col((fragment::Entity, fragment::Column::RootId))
+                    .is_in(customers.iter().copied()),
+            );
         let mut names: HashMap<Uuid, Names> = HashMap::new();
         for row in self.database.orm().query_all(&select).await? {
             let own = names.entry(row.try_get("", "root_id")?).or_default();
@@ -117,8 +127,56 @@ impl IdentityStore {
             own.identifiers
                 .extend(identifier.map(|(namespace, value)| Identifier { namespace, value }));
         }
+        self.add_shared(customers, &mut names).await?;
         Ok(names)
     }
+
+    /// Adds the values that may have several holders.
+    async fn add_shared(
+        &self,
+        customers: &[Uuid],
+        names: &mut HashMap<Uuid, Names>,
+    ) -> Result<(), DbErr> {
+        let mut select = Query::select();
+        select
+            .distinct()
+            .column((fragment::Entity, fragment::Column::RootId))
+            .column((shared::Entity, shared::Column::Namespace))
+            .column((shared::Entity, shared::Column::Value))
+            .from(fragment::Entity)
+            .inner_join(
+                shared::Entity,
+                Expr::col((shared::Entity, shared::Column::FragmentId))
+                    .equals((fragment::Entity, fragment::Column::FragmentId)),
+            )
+            .and_where(
+                Expr::col((fragment::Entity, fragment::Column::RootId))
+                    .is_in(customers.iter().copied()),
+            );
+        for row in self.database.orm().query_all(&select).await? {
+            let own = names.entry(row.try_get("", "root_id")?).or_default();
+            own.identifiers.push(Identifier {
+                namespace: row.try_get("", "namespace")?,
+                value: row.try_get("", "value")?,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The fragments of a customer, by the customer's canonical id.
+pub(super) async fn fragments(
+    store: &IdentityStore,
+    root: CustomerId,
+) -> Result<Vec<FragmentId>, DbErr> {
+    let rows = fragment::Entity::find()
+        .filter(fragment::Column::RootId.eq(root.uuid()))
+        .all(store.database.orm())
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| FragmentId::new(row.fragment_id))
+        .collect())
 }
 
 /// All that names a customer.

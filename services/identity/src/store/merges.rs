@@ -1,6 +1,7 @@
 //! Merges whose announcement in the streams is owed.
 //!
-//! A merge is written before its record is appended. Where the process dies in between, another look finds it.
+//! A merge is written before its record is appended. Where the process dies in between, another look
+//! finds it.
 
 use std::collections::HashMap;
 
@@ -25,17 +26,17 @@ pub struct MergeRecord {
 }
 
 impl IdentityStore {
-    /// Notes that merges are in the streams.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn mark_announced(&self, merges: &[MergeRecord]) -> Result<(), DbErr> {
-        if merges.is_empty() {
+    pub(super) async fn mark_merged(
+        &self,
+        merges: impl Iterator<Item = MergeRecord>,
+    ) -> Result<(), DbErr> {
+        let ids: Vec<Uuid> = merges.map(|merge| merge.id).collect();
+        if ids.is_empty() {
             return Ok(());
         }
         merge::Entity::update_many()
             .col_expr(merge::Column::Announced, true.into())
-            .filter(merge::Column::MergeId.is_in(merges.iter().map(|merge| merge.id)))
+            .filter(merge::Column::MergeId.is_in(ids))
             .exec(self.database.orm())
             .await?;
         Ok(())
@@ -52,6 +53,7 @@ impl IdentityStore {
     ) -> Result<Vec<(SentAs, MergeRecord)>, DbErr> {
         let rows = merge::Entity::find()
             .filter(merge::Column::SentAs.is_in(sent.iter().map(|(it, _)| it.0)))
+            .filter(merge::Column::RetractedBy.is_null())
             .order_by_asc(merge::Column::MergeId)
             .all(self.database.orm())
             .await?;
@@ -77,16 +79,7 @@ impl IdentityStore {
         Ok(made.collect())
     }
 
-    /// Takes merges whose announcement is overdue, oldest first. Nobody else gets them for
-    /// [`ANNOUNCE_CLAIM`].
-    ///
-    /// Times are those of the clocks of processes. A merge that is claimed for longer than that was
-    /// written or claimed by a clock that is wrong, or this one is, and it must not wait until that
-    /// is right. One that is told of twice changes nothing.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn claim_unannounced(&self, now: Timestamp) -> Result<Vec<MergeRecord>, DbErr> {
+    pub(super) async fn claim_merges(&self, now: Timestamp) -> Result<Vec<MergeRecord>, DbErr> {
         let before = (now - ANNOUNCE_AFTER).as_millis();
         let after = (now + ANNOUNCE_CLAIM).as_millis();
         let own_claim = merge::Column::ClaimTime;

@@ -19,6 +19,16 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migration/m0003_create_source.sqlite.sql"),
         postgres: include_str!("migration/m0003_create_source.postgres.sql"),
     },
+    Migration {
+        name: "m0004_create_graph",
+        sqlite: include_str!("migration/m0004_create_graph.sqlite.sql"),
+        postgres: include_str!("migration/m0004_create_graph.postgres.sql"),
+    },
+    Migration {
+        name: "m0005_create_erasure",
+        sqlite: include_str!("migration/m0005_create_erasure.sqlite.sql"),
+        postgres: include_str!("migration/m0005_create_erasure.postgres.sql"),
+    },
 ];
 
 /// The migrations of the ledger of imports in order, for

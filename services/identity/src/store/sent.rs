@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use identity_core::{Changes, Identifier, Resolution};
-use kernel::{CustomerId, StableHash};
+use identity_core::{Changes, EvidenceKind, Identifier, Resolution};
+use kernel::{CustomerId, FragmentId, StableHash};
 
 /// Names what was sent, however often it is sent: an event by its source and its place there, a
 /// request by its id. A hash of 64 bits, which is compared on rows of the same customer only: a
@@ -37,26 +37,67 @@ impl SentAs {
 pub struct SentBy {
     identifiers: HashMap<Identifier, SentAs>,
     merges: HashMap<CustomerId, SentAs>,
+    /// The numbers of the events that joined customers, by those that are gone.
+    places: HashMap<CustomerId, usize>,
+    /// The customer that is gone by the merge that each piece of evidence tells of, by its place.
+    joins: HashMap<usize, CustomerId>,
+    /// Customers that may be joined again, whatever an unmerge said.
+    lifted: Vec<CustomerId>,
 }
 
 impl SentBy {
-    /// Tells that one request made all merges.
-    pub fn request(sent: Option<SentAs>, changes: &Changes) -> Self {
+    /// Tells that one request made all merges, and that it lifts what unmerges said of customers.
+    pub fn request(sent: Option<SentAs>, changes: &Changes, lifted: Vec<CustomerId>) -> Self {
         let merges = changes.merges.iter();
         Self {
             merges: merges.filter_map(|it| Some((it.from, sent?))).collect(),
+            lifted,
             ..Self::default()
         }
     }
 
-    /// Adds what an event changed.
-    pub fn add(&mut self, sent: Option<SentAs>, resolution: &Resolution) {
+    /// Adds what the event of a number changed.
+    pub fn add(&mut self, place: usize, sent: Option<SentAs>, resolution: &Resolution) {
+        let merged = resolution.merged.iter();
+        self.places.extend(merged.map(|from| (*from, place)));
         let Some(sent) = sent else { return };
         let attached = resolution.evidence.iter().filter(|it| it.is_attached);
         let attached = attached.map(|it| (it.identifier.clone(), sent));
         self.identifiers.extend(attached);
+        let moved = resolution.moved.iter();
+        self.identifiers.extend(moved.map(|it| (it.clone(), sent)));
         let merged = resolution.merged.iter().map(|from| (*from, sent));
         self.merges.extend(merged);
+    }
+
+    /// Tells which merge each piece of evidence that joins customers tells of. `customer_of` returns
+    /// the customer that a fragment belonged to before the batch.
+    pub(crate) fn name_joins(
+        &mut self,
+        changes: &Changes,
+        customer_of: impl Fn(FragmentId) -> CustomerId,
+    ) {
+        let rows = changes.evidence.iter().enumerate();
+        let rows =
+            rows.filter(|(_, row)| matches!(row.kind, EvidenceKind::Joined | EvidenceKind::Forced));
+        for (place, row) in rows {
+            let ends = [Some(row.fragment), row.joined];
+            let ends = ends.into_iter().flatten().flat_map(|it| {
+                // As it was before the batch, and as one of its own since the batch split it off.
+                [customer_of(it), CustomerId::from(it)]
+            });
+            let ends: Vec<CustomerId> = ends.collect();
+            let of_event = |from: &CustomerId| {
+                self.places
+                    .get(from)
+                    .is_none_or(|it| *it == row.event_place)
+            };
+            let mut own = changes.merges.iter().map(|it| it.from).filter(of_event);
+            let named = own.clone().find(|from| ends.contains(from));
+            if let Some(from) = named.or_else(|| own.next()) {
+                self.joins.insert(place, from);
+            }
+        }
     }
 
     /// Returns what attached an identifier.
@@ -67,5 +108,20 @@ impl SentBy {
     /// Returns what joined a customer into another.
     pub(super) fn merge(&self, from: CustomerId) -> Option<SentAs> {
         self.merges.get(&from).copied()
+    }
+
+    /// Returns the number of the event that joined a customer into another.
+    pub(super) fn place(&self, from: CustomerId) -> Option<usize> {
+        self.places.get(&from).copied()
+    }
+
+    /// Returns the customer that is gone by the merge that the evidence at a place tells of.
+    pub(super) fn join(&self, place: usize) -> Option<CustomerId> {
+        self.joins.get(&place).copied()
+    }
+
+    /// Returns the customers that may be joined again.
+    pub(super) fn lifted(&self) -> &[CustomerId] {
+        &self.lifted
     }
 }

@@ -1,15 +1,16 @@
 //! The seam between those who decide and the tables.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use identity_core::{Changes, Identifier};
+use identity_core::{Changes, Detail, Identifier};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 
 use super::{
-    Cause, CommitError, Committed, Found, IdentityStore, MergeRecord, SentAs, SentBy, SourceMark,
+    Cause, CommitError, Committed, Found, IdentityStore, MergeRecord, News, SentAs, SentBy,
+    SourceMark, SplitRecord,
 };
 
 /// The tables, as resolution and the announcement of merges use them.
@@ -37,6 +38,32 @@ pub trait Tables: Debug + Send + Sync + 'static {
         fragments: &[FragmentId],
     ) -> Result<(Vec<Option<CustomerId>>, Found), DbErr>;
 
+    /// As [`IdentityStore::find_shared`].
+    ///
+    /// # Errors
+    /// As the database says.
+    async fn find_shared(
+        &self,
+        identifiers: &[&Identifier],
+        found: &mut Found,
+    ) -> Result<(), DbErr>;
+
+    /// As [`IdentityStore::find_cannot_links`].
+    ///
+    /// # Errors
+    /// As the database says.
+    async fn find_cannot_links(
+        &self,
+        customers: &[CustomerId],
+    ) -> Result<Vec<(CustomerId, CustomerId)>, DbErr>;
+
+    /// As [`IdentityStore::details`].
+    ///
+    /// # Errors
+    /// As the database says.
+    async fn details(&self, customers: &[CustomerId])
+    -> Result<HashMap<CustomerId, Detail>, DbErr>;
+
     /// As [`IdentityStore::commit`].
     ///
     /// # Errors
@@ -57,17 +84,23 @@ pub trait Tables: Debug + Send + Sync + 'static {
         sent: &[(SentAs, FragmentId)],
     ) -> Result<Vec<(SentAs, MergeRecord)>, DbErr>;
 
+    /// As [`IdentityStore::splits_sent_as`].
+    ///
+    /// # Errors
+    /// As the database says.
+    async fn splits_sent_as(&self, sent: &[SentAs]) -> Result<Vec<(SentAs, SplitRecord)>, DbErr>;
+
     /// As [`IdentityStore::mark_announced`].
     ///
     /// # Errors
     /// As the database says.
-    async fn mark_announced(&self, merges: &[MergeRecord]) -> Result<(), DbErr>;
+    async fn mark_announced(&self, news: &[News]) -> Result<(), DbErr>;
 
     /// As [`IdentityStore::claim_unannounced`].
     ///
     /// # Errors
     /// As the database says.
-    async fn claim_unannounced(&self, now: Timestamp) -> Result<Vec<MergeRecord>, DbErr>;
+    async fn claim_unannounced(&self, now: Timestamp) -> Result<Vec<News>, DbErr>;
 
     /// As [`IdentityStore::source_mark`].
     ///
@@ -99,6 +132,28 @@ impl Tables for IdentityStore {
         Self::find_roots(self, fragments).await
     }
 
+    async fn find_shared(
+        &self,
+        identifiers: &[&Identifier],
+        found: &mut Found,
+    ) -> Result<(), DbErr> {
+        Self::find_shared(self, identifiers, found).await
+    }
+
+    async fn find_cannot_links(
+        &self,
+        customers: &[CustomerId],
+    ) -> Result<Vec<(CustomerId, CustomerId)>, DbErr> {
+        Self::find_cannot_links(self, customers).await
+    }
+
+    async fn details(
+        &self,
+        customers: &[CustomerId],
+    ) -> Result<HashMap<CustomerId, Detail>, DbErr> {
+        Self::details(self, customers).await
+    }
+
     async fn commit(
         &self,
         changes: &Changes,
@@ -115,11 +170,15 @@ impl Tables for IdentityStore {
         Self::merges_sent_as(self, sent).await
     }
 
-    async fn mark_announced(&self, merges: &[MergeRecord]) -> Result<(), DbErr> {
-        Self::mark_announced(self, merges).await
+    async fn splits_sent_as(&self, sent: &[SentAs]) -> Result<Vec<(SentAs, SplitRecord)>, DbErr> {
+        Self::splits_sent_as(self, sent).await
     }
 
-    async fn claim_unannounced(&self, now: Timestamp) -> Result<Vec<MergeRecord>, DbErr> {
+    async fn mark_announced(&self, news: &[News]) -> Result<(), DbErr> {
+        Self::mark_announced(self, news).await
+    }
+
+    async fn claim_unannounced(&self, now: Timestamp) -> Result<Vec<News>, DbErr> {
         Self::claim_unannounced(self, now).await
     }
 

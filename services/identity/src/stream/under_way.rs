@@ -112,7 +112,7 @@ impl UnderWay {
         let outbound = &part.outbound;
         let has_source = outbound.source.is_some() || outbound.taking.is_some();
         let is_plain = !has_source && part.replays.count == 0;
-        is_plain && outbound.merges.is_empty() && !self.intake.pace.is_in_force()
+        is_plain && outbound.news.is_empty() && !self.intake.pace.is_in_force()
     }
 
     /// Begins to append a batch.

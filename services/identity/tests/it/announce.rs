@@ -2,9 +2,10 @@
 
 use engine::TimeSource;
 use hot::StreamName;
+use identity::erasure::Held;
 use identity::store::{Cause, IdentityStore};
 use identity::{Announcer, Resolver, Subject};
-use identity_core::{Namespaces, screen};
+use identity_core::{Rules, screen};
 use kernel::{CustomerId, PartitionId, Timestamp};
 use proto::stream::v1::record::Body;
 
@@ -17,6 +18,9 @@ const CAUSE: Cause<'static> = Cause {
     request_id: "",
     time: Timestamp::from_millis(1),
     looks_back: false,
+    origins: &(),
+    policy_version: 0,
+    held: Held::ANY,
 };
 
 /// Joins two customers, and tells no stream. Returns the one that is gone, and the other.
@@ -27,14 +31,15 @@ async fn join(resolver: &Resolver, number: usize) -> [CustomerId; 2] {
     );
     let both = format!("{one} {other}");
     let subjects = [one, other, both].map(|identifiers| Subject {
-        screened: screen(&Namespaces::default(), event(&identifiers).identifiers),
+        screened: screen(&Rules::default(), event(&identifiers).identifiers),
         time: Timestamp::from_millis(5),
+        event_time: Timestamp::from_millis(5),
         sent: None,
     });
-    let namespaces = Namespaces::default();
+    let namespaces = Rules::default();
     let resolved = resolver.resolve(&namespaces, subjects.into(), CAUSE);
-    let merges = resolved.await.expect("resolves").merges;
-    [merges[0].from, merges[0].into]
+    let news = resolved.await.expect("resolves").news;
+    news[0].customers()
 }
 
 /// The customers that the streams say are gone, in order.
@@ -51,7 +56,7 @@ async fn announced(fixture: &Fixture) -> Vec<CustomerId> {
 
 #[tokio::test]
 async fn a_full_stream_holds_up_nobody_else() {
-    let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), Namespaces::default()).await;
+    let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), Rules::default()).await;
     let intake = fixture.identity.clone().open().await.expect("opens");
     let resolver = Resolver::new(IdentityStore::new(fixture.identity.database.clone()));
     let mut merges = Vec::new();

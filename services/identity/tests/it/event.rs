@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::{Clock, TimeSource, VirtualClock};
 use identity::{ClockReading, IngestClock, check_event, prepare};
-use identity_core::Namespaces;
+use identity_core::Rules;
 use kernel::Timestamp;
 use proptest::prelude::*;
 use proto::identity::v1;
@@ -84,9 +84,9 @@ fn an_event_far_ahead_of_the_clock_is_refused_with_a_remedy() {
         ..crate::fixture::event("user_id=u1")
     };
     let check = |clock: &ClockReading, latest: i64, words: &str| {
-        prepare(at(latest), 0, &Namespaces::default(), clock).expect("in time");
+        prepare(at(latest), 0, &Rules::default(), clock).expect("in time");
         let violations =
-            prepare(at(latest + 1), 0, &Namespaces::default(), clock).expect_err("far ahead");
+            prepare(at(latest + 1), 0, &Rules::default(), clock).expect_err("far ahead");
         assert_eq!(violations.len(), 1, "{violations:?}");
         assert_eq!(violations[0].field, "time");
         assert!(violations[0].description.contains(words), "{violations:?}");
@@ -100,7 +100,7 @@ fn an_event_far_ahead_of_the_clock_is_refused_with_a_remedy() {
         "more than 24 hours ahead of the clock",
     );
     let stream = IngestClock::new(&TimeSource::Stream, None);
-    prepare(at(9_000 * day), 0, &Namespaces::default(), &stream.read()).expect("the first event");
+    prepare(at(9_000 * day), 0, &Rules::default(), &stream.read()).expect("the first event");
     stream.observe(Timestamp::from_millis(day));
     check(&stream.read(), 401 * day, "AdvanceClock");
     stream
@@ -110,7 +110,7 @@ fn an_event_far_ahead_of_the_clock_is_refused_with_a_remedy() {
     // Within one request, too, an event is compared with those before it.
     let mut reading = stream.read();
     for days in [1_399, 1_790, 1_200, 2_190] {
-        prepare(at(days * day), 0, &Namespaces::default(), &reading).expect("in time");
+        prepare(at(days * day), 0, &Rules::default(), &reading).expect("in time");
         reading.pass(Timestamp::from_millis(days * day));
     }
     check(&reading, 2_590 * day, "more than 400 days ahead");
@@ -187,11 +187,11 @@ fn what_is_beyond_the_contract_is_refused_by_field() {
             "",
         ),
     ] {
-        let violations = prepare(event, 0, &Namespaces::default(), &clock()).expect_err(field);
+        let violations = prepare(event, 0, &Rules::default(), &clock()).expect_err(field);
         assert_eq!(violations.len(), 1, "{violations:?}");
         assert_eq!(violations[0].field, field);
     }
-    let prepared = prepare(good, 3, &Namespaces::default(), &clock()).expect("an event");
+    let prepared = prepare(good, 3, &Rules::default(), &clock()).expect("an event");
     assert_eq!(
         (prepared.index, prepared.time),
         (3, Timestamp::from_millis(7))
@@ -228,7 +228,7 @@ fn a_null_is_told() {
         traits_form: Some(TraitsForm::Traits(object)),
         ..crate::fixture::event("user_id=u1")
     };
-    let event = prepare(event, 0, &Namespaces::default(), &clock())
+    let event = prepare(event, 0, &Rules::default(), &clock())
         .expect("an event")
         .event;
     let told = |values: &[proto::stream::v1::NamedValue]| -> Vec<(String, bool)> {
@@ -287,7 +287,7 @@ proptest! {
             properties_form: Some(form),
             ..crate::fixture::event("user_id=u1")
         };
-        let read = |form| prepare(event(form), 0, &Namespaces::default(), &clock());
+        let read = |form| prepare(event(form), 0, &Rules::default(), &clock());
         let event = read(PropertiesForm::PropertiesJson(json)).expect("an event").event;
         let other = read(PropertiesForm::Properties(object(&outer, nested)));
         prop_assert_eq!(&event, &other.expect("an event").event);

@@ -2,7 +2,7 @@
 
 use engine::TimeSource;
 use hot::{Cursor, Origin, StreamId, StreamName, Writer};
-use identity_core::Namespaces;
+use identity_core::Rules;
 use journal::{EntryRow, EventLog, Log as _, SqlLog};
 use kernel::Timestamp;
 use proto::convert::timestamp;
@@ -23,7 +23,7 @@ pub(crate) async fn serve() -> (Client, Fixture, SqlLog) {
 
 /// As [`serve`], on this clock.
 async fn serve_at(time: TimeSource) -> (Client, Fixture, SqlLog) {
-    let fixture = Fixture::open(Sql::Sqlite, time, Namespaces::default()).await;
+    let fixture = Fixture::open(Sql::Sqlite, time, Rules::default()).await;
     let database = fixture.identity.database.clone();
     let log = SqlLog::open(database.clone()).await.expect("tables");
     let events = EventLog::open(database, fixture.partitions)
@@ -360,7 +360,7 @@ async fn the_token_of_another_search_is_refused() {
 
 #[tokio::test]
 async fn a_deployment_without_an_event_log_says_so() {
-    let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), Namespaces::default()).await;
+    let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), Rules::default()).await;
     let mut client = connect_with(&fixture, None).await;
     ingest(&mut client, "", &["user_id=u1"])
         .await

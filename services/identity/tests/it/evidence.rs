@@ -5,9 +5,9 @@ use std::time::SystemTime;
 
 use engine::TimeSource;
 use hot::StreamName;
-use identity::store::{MergeRecord, SourceMark};
+use identity::store::{News, SourceMark};
 use identity::{Accepted, Intake, Source};
-use identity_core::Namespaces;
+use identity_core::Rules;
 use kernel::Timestamp;
 use proto::convert::{instant, timestamp};
 use proto::identity::v1::{self, ResolvedEvent};
@@ -128,10 +128,10 @@ async fn accept(intake: &Intake, events: &[v1::Event], source: Source<'_>) -> Ac
 }
 
 /// Returns the records of the events, what the answer says of them, and whom they joined.
-fn told(accepted: &Accepted) -> (String, String, Vec<MergeRecord>) {
+fn told(accepted: &Accepted) -> (String, String, Vec<News>) {
     let groups = format!("{:#?}", accepted.outbound.groups);
     let events = format!("{:#?}", accepted.events);
-    (groups, events, accepted.outbound.merges.clone())
+    (groups, events, accepted.outbound.news.clone())
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn an_event_that_was_resolved_and_not_appended_tells_the_same_when_it_is_s
     for source in [Source::Request("r"), Source::Named("s", SourceMark::NONE)] {
         for is_same_process in [true, false] {
             let time = TimeSource::system();
-            let fixture = Fixture::open(Sql::Sqlite, time, Namespaces::default()).await;
+            let fixture = Fixture::open(Sql::Sqlite, time, Rules::default()).await;
             let mut intake = fixture.identity.clone().open().await.expect("opens");
             for known in ["anonymous_id=a1", "user_id=u1", "user_id=k1"] {
                 let accepted = accept(&intake, &[event(known)], Source::None).await;

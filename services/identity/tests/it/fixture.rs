@@ -7,7 +7,7 @@ use decision::{Names, Source};
 use engine::{SystemClock, TimeSource};
 use hot::{Cursor, EmbeddedStore, SharedHotStore, StreamId, StreamName};
 use identity::{Identity, MachineChance};
-use identity_core::Namespaces;
+use identity_core::Rules;
 use kernel::PartitionCount;
 use prost::Message;
 use proto::definition::v1::definition::Kind;
@@ -35,7 +35,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    pub(crate) async fn open(sql: Sql, time: TimeSource, namespaces: Namespaces) -> Self {
+    pub(crate) async fn open(sql: Sql, time: TimeSource, namespaces: Rules) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let postgres = match sql {
             Sql::Sqlite => None,
@@ -91,8 +91,8 @@ pub(crate) async fn records_of(hot: &SharedHotStore, stream: StreamId) -> Vec<Re
     batches.flat_map(|batch| batch.records).collect()
 }
 
-/// Namespaces of these names and limits, the first of the highest priority.
-pub(crate) fn namespaces(limits: &[(&str, u32)]) -> Namespaces {
+/// Rules of these names and limits, the first of the highest priority.
+pub(crate) fn namespaces(limits: &[(&str, u32)]) -> Rules {
     let kinds: Vec<Kind> = limits
         .iter()
         .zip(1..)
@@ -105,7 +105,7 @@ pub(crate) fn namespaces(limits: &[(&str, u32)]) -> Namespaces {
         .map(Kind::Namespace)
         .collect();
     let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
-    Namespaces::compile(&sources, &Names::default()).expect("namespaces")
+    Rules::compile(&sources, &Names::default()).expect("namespaces")
 }
 
 /// The event `visit` of `user_id=u1 email=e@x.io`.

@@ -8,7 +8,7 @@ use engine::{Clock, TimeSource, VirtualClock};
 use hot::StreamName;
 use identity::store::IdentityStore;
 use identity::{Accepted, Appender, Import, Intake, Keeper};
-use identity_core::Namespaces;
+use identity_core::Rules;
 use kernel::{Duration, Timestamp};
 use proptest::prelude::*;
 use proto::identity::v1;
@@ -63,7 +63,7 @@ fn events(ids: &[u8]) -> Vec<v1::Event> {
 
 impl World {
     async fn open(sql: Sql) -> Self {
-        let mut fixture = Fixture::open(sql, TimeSource::system(), Namespaces::default()).await;
+        let mut fixture = Fixture::open(sql, TimeSource::system(), Rules::default()).await;
         let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_700_000_000_000)));
         fixture.identity.own_clock = Arc::clone(&clock) as Arc<dyn Clock>;
         Self { fixture, clock }

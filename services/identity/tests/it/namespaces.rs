@@ -1,4 +1,4 @@
-//! Namespaces that another process defined a moment ago.
+//! Rules that another process defined a moment ago.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use definitions::{Change, DefinitionStore, MIGRATIONS, Owner as _, References};
 use engine::TimeSource;
 use hot::StreamName;
 use identity::{NamespaceCatalog, Source};
-use identity_core::Namespaces;
+use identity_core::Rules;
 use proto::definition::v1::{Definition, definition::Kind};
 use proto::identity::v1;
 
@@ -26,12 +26,12 @@ fn namespaces(names: &[&str]) -> Change {
 
 #[tokio::test]
 async fn what_another_process_defined_before_an_event_was_sent_is_not_left_out_of_it() {
-    let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), Namespaces::default()).await;
+    let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), Rules::default()).await;
     let database = &fixture.identity.database;
     let migrated = database.migrate("definitions", MIGRATIONS).await;
     migrated.expect("migrated");
     // Neither polls.
-    let load = || DefinitionStore::load(database.clone(), "identity", NamespaceCatalog);
+    let load = || DefinitionStore::load(database.clone(), "identity", NamespaceCatalog::default());
     let (here, elsewhere) = (load().await.expect("loaded"), load().await.expect("loaded"));
     let mut identity = fixture.identity.clone();
     identity.namespaces = here.watch();

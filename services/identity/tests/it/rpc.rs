@@ -7,12 +7,13 @@ mod customer;
 mod imports;
 pub(crate) mod intake;
 mod pace;
+mod resolution;
 mod sources;
 mod under_way;
 
 use engine::TimeSource;
 use identity::IdentityRpc;
-use identity_core::Namespaces;
+use identity_core::Rules;
 use journal::EventLog;
 use proto::identity::v1;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
@@ -31,7 +32,7 @@ pub(crate) type Client = IdentityServiceClient<Channel>;
 
 /// Serves an identity on a free port until the test ends.
 pub(crate) async fn serve(time: TimeSource) -> (Client, Fixture) {
-    let fixture = Fixture::open(Sql::Sqlite, time, Namespaces::default()).await;
+    let fixture = Fixture::open(Sql::Sqlite, time, Rules::default()).await;
     let client = connect(&fixture).await;
     (client, fixture)
 }

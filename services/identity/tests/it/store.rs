@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use engine::TimeSource;
 use hot::StreamName;
+use identity::erasure::Held;
 use identity::store::{Cause, CommitError, IdentityStore, MIGRATIONS, SentAs, SentBy};
 use identity::{Intake, ResolveError, Resolver, Source, Subject, limits};
-use identity_core::{Identifier, Namespaces, Overlay, screen};
+use identity_core::{FanOut, HolderState, Identifier, Overlay, Rules, screen};
 use kernel::{CustomerId, Duration, FragmentId, Timestamp};
 use uuid::Uuid;
 
@@ -18,13 +19,17 @@ const CAUSE: Cause<'static> = Cause {
     request_id: "",
     time: Timestamp::from_millis(1),
     looks_back: false,
+    origins: &(),
+    policy_version: 0,
+    held: Held::ANY,
 };
 
 fn subject(identifiers: &str) -> Subject {
     let pairs = event(identifiers).identifiers;
     Subject {
-        screened: screen(&Namespaces::default(), pairs),
+        screened: screen(&Rules::default(), pairs),
         time: Timestamp::from_millis(5),
+        event_time: Timestamp::from_millis(5),
         sent: None,
     }
 }
@@ -32,7 +37,7 @@ fn subject(identifiers: &str) -> Subject {
 async fn resolve(resolver: &Resolver, events: &[&str]) -> Vec<CustomerId> {
     let subjects = events.iter().map(|event| subject(event)).collect();
     let resolved = resolver
-        .resolve(&Namespaces::default(), subjects, CAUSE)
+        .resolve(&Rules::default(), subjects, CAUSE)
         .await
         .expect("resolves");
     resolved
@@ -44,7 +49,7 @@ async fn resolve(resolver: &Resolver, events: &[&str]) -> Vec<CustomerId> {
 
 /// Everything that the tables promise.
 async fn keeps_the_contract(sql: Sql) {
-    let fixture = Fixture::open(sql, TimeSource::system(), Namespaces::default()).await;
+    let fixture = Fixture::open(sql, TimeSource::system(), Rules::default()).await;
     let database = fixture.identity.database.clone();
     database
         .migrate("identity", MIGRATIONS)
@@ -120,7 +125,7 @@ async fn a_merge_is_followed_from_every_fragment(resolver: &Resolver, store: &Id
 
 async fn a_stale_plan_changes_nothing(resolver: &Resolver, store: &IdentityStore) {
     let ids = resolve(resolver, &["user_id=s1", "anonymous_id=s2"]).await;
-    let namespaces = Namespaces::default();
+    let namespaces = Rules::default();
     let join = subject("user_id=s1 anonymous_id=s2 email=s@x.io");
     let known: HashSet<&Identifier> = join
         .screened
@@ -131,7 +136,13 @@ async fn a_stale_plan_changes_nothing(resolver: &Resolver, store: &IdentityStore
     let found = store.find(&known).await.expect("finds");
     let mut overlay = Overlay::new(&namespaces);
     for known in &found.identifiers {
-        overlay.hold(known.identifier.clone(), known.fragment, known.customer);
+        overlay.hold(
+            known.identifier.clone(),
+            known.fragment,
+            known.customer,
+            HolderState::Live,
+            FanOut::default(),
+        );
     }
     for (view, epoch) in found.customers.values() {
         overlay.know(view.clone(), *epoch);
@@ -195,7 +206,7 @@ async fn a_merge_is_found_by_its_sender_among_its_own_customers(
         request_id: "joins two",
         ..CAUSE
     };
-    let namespaces = Namespaces::default();
+    let namespaces = Rules::default();
     let merge = resolver.merge(&namespaces, &joined, cause).await;
     let (into, merges) = merge.expect("merges");
     let sent = SentAs::merge(cause.request_id).expect("it has an id");
@@ -212,7 +223,7 @@ async fn a_merge_is_found_by_its_sender_among_its_own_customers(
         (CustomerId::new(Uuid::from_u128(7)), false),
     ] {
         let found = store.merges_sent_as(&[(sent, whose.fragment())]).await;
-        let expected = merges.iter().map(|merge| (sent, *merge));
+        let expected = merges.iter().filter_map(|it| Some((sent, it.merge()?)));
         let expected: Vec<_> = expected.filter(|_| is_found).collect();
         assert_eq!(found.expect("reads"), expected, "{whose}");
     }

@@ -51,7 +51,7 @@ pub(crate) enum Act {
 /// An event of a scenario.
 #[derive(Debug)]
 pub(crate) struct Happening {
-    /// Namespaces and values; the first value is the customer's name.
+    /// Rules and values; the first value is the customer's name.
     pub(crate) identifiers: Vec<(String, String)>,
     /// What happened.
     pub(crate) name: String,

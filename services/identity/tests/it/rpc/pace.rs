@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::{EngineError, TimeSource};
 use hot::{SharedHotStore, StreamId, StreamName};
-use identity_core::Namespaces;
+use identity_core::Rules;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use proto::identity::v1;
 use runtime::Downstream;
@@ -89,7 +89,7 @@ impl Downstream for Behind {
 }
 
 async fn serve(hears: bool) -> (Client, Arc<Behind>, Fixture) {
-    let mut fixture = Fixture::open(Sql::Sqlite, TimeSource::Stream, Namespaces::default()).await;
+    let mut fixture = Fixture::open(Sql::Sqlite, TimeSource::Stream, Rules::default()).await;
     let behind = Arc::new(Behind {
         hot: Arc::clone(&fixture.hot),
         partitions: fixture.partitions,

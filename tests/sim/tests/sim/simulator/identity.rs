@@ -16,7 +16,7 @@ use engine::{Clock, TimeSource};
 use hot::{SharedHotStore, StreamName};
 use identity::store::{IdentityStore, MIGRATIONS};
 use identity::{Accepted, Identity, Intake, Source, announce_overdue};
-use identity_core::Namespaces;
+use identity_core::Rules;
 use kernel::{CustomerId, FragmentId};
 use proto::identity::v1;
 use proto::stream::v1::record::Body;
@@ -144,7 +144,7 @@ pub(crate) fn open(
 }
 
 /// The namespaces, with limits that events come to.
-fn namespaces() -> Namespaces {
+fn namespaces() -> Rules {
     let yaml = "namespace: {name: user_id, priority: 1, limit: 1}\n---\n\
                 namespace: {name: email, priority: 2, limit: 2}\n---\n\
                 namespace: {name: device, priority: 3, limit: 3}\n";
@@ -152,7 +152,7 @@ fn namespaces() -> Namespaces {
     let parsed = parsed.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     let kinds: Vec<_> = parsed.into_iter().filter_map(|it| it.value.kind).collect();
     let sources: Vec<_> = kinds.iter().map(decision::Source::current).collect();
-    Namespaces::compile(&sources, &decision::Names::default())
+    Rules::compile(&sources, &decision::Names::default())
         .unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
 }
 

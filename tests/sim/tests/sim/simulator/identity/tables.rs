@@ -1,14 +1,14 @@
 //! One process's link to the tables of identity: SQL, as the network shows it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use identity::store::{
-    Cause, CommitError, Committed, Found, IdentityStore, MergeRecord, SentAs, SentBy, SourceMark,
-    Tables,
+    Cause, CommitError, Committed, Found, IdentityStore, MergeRecord, News, SentAs, SentBy,
+    SourceMark, SplitRecord, Tables,
 };
-use identity_core::{Changes, Identifier};
+use identity_core::{Changes, Detail, Identifier};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 
@@ -70,6 +70,31 @@ impl Tables for TablesLink {
             .await
     }
 
+    async fn find_shared(
+        &self,
+        identifiers: &[&Identifier],
+        found: &mut Found,
+    ) -> Result<(), DbErr> {
+        self.call(false, || wait(self.store.find_shared(identifiers, found)))
+            .await
+    }
+
+    async fn find_cannot_links(
+        &self,
+        customers: &[CustomerId],
+    ) -> Result<Vec<(CustomerId, CustomerId)>, DbErr> {
+        self.call(false, || wait(self.store.find_cannot_links(customers)))
+            .await
+    }
+
+    async fn details(
+        &self,
+        customers: &[CustomerId],
+    ) -> Result<HashMap<CustomerId, Detail>, DbErr> {
+        self.call(false, || wait(self.store.details(customers)))
+            .await
+    }
+
     async fn commit(
         &self,
         changes: &Changes,
@@ -79,10 +104,8 @@ impl Tables for TablesLink {
         let write = || {
             self.registry.chance.look_at_clock();
             let committed = wait(self.store.commit(changes, cause, sent));
-            let merges = committed.as_ref().map_or(&[][..], |it| &it.merges);
-            self.registry
-                .owed()
-                .extend(merges.iter().map(|merge| merge.id));
+            let news = committed.as_ref().map_or(&[][..], |it| &it.news);
+            self.registry.owed().extend(news.iter().map(News::id));
             self.link.world.tell(format!(
                 "{} writes {} identifiers, merges {:?}: {}",
                 self.link.name,
@@ -103,19 +126,24 @@ impl Tables for TablesLink {
             .await
     }
 
-    async fn mark_announced(&self, merges: &[MergeRecord]) -> Result<(), DbErr> {
+    async fn splits_sent_as(&self, sent: &[SentAs]) -> Result<Vec<(SentAs, SplitRecord)>, DbErr> {
+        self.call(false, || wait(self.store.splits_sent_as(sent)))
+            .await
+    }
+
+    async fn mark_announced(&self, news: &[News]) -> Result<(), DbErr> {
         let mark = || {
-            wait(self.store.mark_announced(merges))?;
+            wait(self.store.mark_announced(news))?;
             let mut owed = self.registry.owed();
-            for merge in merges {
-                owed.remove(&merge.id);
+            for it in news {
+                owed.remove(&it.id());
             }
             Ok(())
         };
-        self.call(!merges.is_empty(), mark).await
+        self.call(!news.is_empty(), mark).await
     }
 
-    async fn claim_unannounced(&self, now: Timestamp) -> Result<Vec<MergeRecord>, DbErr> {
+    async fn claim_unannounced(&self, now: Timestamp) -> Result<Vec<News>, DbErr> {
         let claim = || {
             // Every process looks all the time, and most of it for nothing.
             if self.registry.is_all_told() {

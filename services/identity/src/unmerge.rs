@@ -1,0 +1,431 @@
+//! Takes customers apart because somebody says so.
+
+use std::collections::HashSet;
+
+use identity_core::{CustomerView, Identifier, NewFragment, UnmergePlan, plan_unmerge};
+use kernel::{CustomerId, FragmentId, Timestamp};
+use sea_orm::DbErr;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::append::{AppendError, Took};
+use crate::ingest::Intake;
+use crate::limits::RESOLVE_ATTEMPTS;
+use crate::resolve::{ResolveError, Resolver};
+use crate::store::{
+    CommitError, CustomerGraph, CustomerRecord, EvidenceRecord, IdentityStore, News, OperationKind,
+    OperationRecord, Parting, SplitRecord,
+};
+
+/// Fragments of an event's evidence that are looked at.
+const EVENT_EVIDENCE: u64 = 100;
+
+/// What is to come apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnmergeBy {
+    /// What an operation joined.
+    Operation(Uuid),
+    /// A fragment from all others.
+    Fragment(FragmentId),
+    /// An identifier, with its fragment; where it shares that with others, alone.
+    Identifier(Identifier),
+    /// What an event joined, by its id.
+    Event(String),
+}
+
+/// A request to take a customer apart.
+#[derive(Debug, Clone)]
+pub struct Unmerge {
+    /// The customer, by any fragment; absent where `by` says whose it is.
+    pub customer: Option<CustomerId>,
+    /// What is to come apart.
+    pub by: UnmergeBy,
+    /// True to be told what would happen, with nothing changed.
+    pub is_dry_run: bool,
+    /// Why, for the record.
+    pub reason: String,
+    /// Names the request.
+    pub request_id: String,
+}
+
+/// What came apart, or would.
+#[derive(Debug, Clone)]
+pub struct Unmerged {
+    /// The customers, the one who keeps the id first.
+    pub customers: Vec<CustomerRecord>,
+    /// The operation; absent where nothing was changed.
+    pub operation_id: Option<Uuid>,
+    /// The evidence that holds together what was named.
+    pub remaining: Vec<EvidenceRecord>,
+    /// The news, to be told.
+    pub news: Vec<News>,
+}
+
+/// Why nothing was taken apart.
+#[derive(Debug, thiserror::Error)]
+pub enum UnmergeError {
+    /// There is no such customer, operation, fragment, identifier or event: correct it.
+    #[error("there is no {0}")]
+    NotFound(&'static str),
+    /// It is not joined with anything.
+    #[error("there is nothing to take apart: the customer has nothing else")]
+    Nothing,
+    /// As for any resolution.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// It was taken apart, and its announcement is late: the same request again finds it done.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl From<DbErr> for UnmergeError {
+    fn from(error: DbErr) -> Self {
+        Self::Resolve(error.into())
+    }
+}
+
+impl Intake {
+    /// Takes a customer apart, and tells the streams of those who come out. The same request again
+    /// returns the same. Returns what became of the words, too.
+    pub(crate) async fn unmerge(
+        &self,
+        request: &Unmerge,
+        deadline: Option<Instant>,
+    ) -> Result<(Unmerged, Took), UnmergeError> {
+        let now = self.own_clock.now();
+        let store = &self.store;
+        let unmerged = self.resolver.unmerge(store, request, now).await?;
+        if unmerged.news.is_empty() {
+            return Ok((unmerged, Took::NOTHING));
+        }
+        self.metrics.unmerged();
+        let _announcing = self.under_way.begin(&unmerged.news, None);
+        let took = self.announce(&unmerged.news, deadline).await?;
+        Ok((unmerged, took))
+    }
+}
+
+impl Resolver {
+    /// Takes a customer apart.
+    ///
+    /// # Errors
+    /// [`UnmergeError`].
+    pub async fn unmerge(
+        &self,
+        store: &IdentityStore,
+        request: &Unmerge,
+        now: Timestamp,
+    ) -> Result<Unmerged, UnmergeError> {
+        let id = operation_id(&request.request_id);
+        for attempt in 0..RESOLVE_ATTEMPTS {
+            if !request.is_dry_run
+                && let Some(done) = done_before(store, id).await?
+            {
+                return Ok(done);
+            }
+            let graph = whose(store, request).await?;
+            let plan = plan(&graph, &request.by)?;
+            let comes_apart = plan.parts.len() > 1 || plan.moved.is_some();
+            if !comes_apart {
+                return not_apart(store, &graph, &plan).await;
+            }
+            let made = plan.moved.as_ref().map(|_| NewFragment {
+                create_time: now,
+                id: self.draw_fragment(now),
+            });
+            let parting = self.parting(&graph, plan, (request, id, now), made);
+            if request.is_dry_run {
+                return Ok(Unmerged {
+                    customers: records(&parting, &graph),
+                    operation_id: None,
+                    remaining: Vec::new(),
+                    news: Vec::new(),
+                });
+            }
+            match store.commit_parting(&parting).await {
+                Ok(()) => {
+                    self.forget_parts(&parting, &graph);
+                    return Ok(Unmerged {
+                        customers: records(&parting, &graph),
+                        operation_id: Some(id),
+                        remaining: Vec::new(),
+                        news: parting.splits.into_iter().map(News::Split).collect(),
+                    });
+                }
+                Err(CommitError::Raced | CommitError::Erased) => self.pause(attempt).await,
+                Err(CommitError::Database(error)) => return Err(error.into()),
+                Err(CommitError::Audit(error)) => return Err(ResolveError::Audit(error).into()),
+            }
+        }
+        Err(ResolveError::Contended.into())
+    }
+
+    /// Has the cache forget who the customers were that came apart.
+    fn forget_parts(&self, parting: &Parting, graph: &CustomerGraph) {
+        let held = graph.graph.held.iter();
+        held.for_each(|(identifier, _)| self.cache.forget(identifier));
+        let fragments = parting.parts.iter().skip(1).flatten();
+        fragments.for_each(|it| self.cache.stand_alone((*it).into()));
+    }
+
+    /// Writes down a plan.
+    fn parting(
+        &self,
+        graph: &CustomerGraph,
+        plan: UnmergePlan<Uuid>,
+        (request, id, now): (&Unmerge, Uuid, Timestamp),
+        made: Option<NewFragment>,
+    ) -> Parting {
+        let moved = plan.moved.as_ref().zip(made).and_then(|(named, made)| {
+            let held = graph.graph.held.iter().find(|(it, _)| it == named);
+            held.map(|(identifier, from)| (identifier.clone(), *from, made))
+        });
+        let apart = moved.iter().map(|(_, from, made)| (*from, made.id));
+        let apart: Vec<(FragmentId, FragmentId)> = apart.collect();
+        let mut customers: Vec<CustomerView> = plan
+            .parts
+            .iter()
+            .map(|part| view(graph, part, plan.moved.as_ref()))
+            .collect();
+        if let Some((identifier, _, made)) = &moved {
+            let mut own = CustomerView::new(made.id.into(), made.create_time);
+            own.add_identifiers(&identifier.namespace, 1);
+            customers.push(own);
+        }
+        let retracted: HashSet<Uuid> = plan.retracted.iter().copied().collect();
+        let left = graph.joins.iter().filter(|it| !retracted.contains(&it.id));
+        let holding: HashSet<Uuid> = left.filter_map(|it| it.operation).collect();
+        let gone = graph.joins.iter().filter(|it| retracted.contains(&it.id));
+        let operations = gone.filter_map(|it| it.operation);
+        let merges: HashSet<Uuid> = operations.chain(retracted.iter().copied()).collect();
+        let merges = merges.into_iter().filter(|it| !holding.contains(it));
+        let merge_time = |part: &[FragmentId]| {
+            let own = graph.merges.iter().filter(|merge| {
+                let mut of = merge.from.iter().skip(1);
+                of.any(|from| part.contains(&from.fragment()))
+            });
+            own.map(|merge| merge.time).min().unwrap_or(Timestamp::MIN)
+        };
+        let splits = plan.parts.iter().skip(1).filter_map(|part| {
+            let (first, others) = part.split_first()?;
+            Some(SplitRecord {
+                id: self.draw_id(),
+                operation: id,
+                customer: (*first).into(),
+                from: graph.view.id,
+                fragments: others.to_vec(),
+                merge_time: merge_time(part),
+            })
+        });
+        Parting {
+            operation: OperationRecord {
+                id,
+                kind: OperationKind::Unmerge,
+                time: now,
+                from: vec![graph.view.id],
+                to: customers.iter().map(|view| view.id).collect(),
+                event_id: String::new(),
+                request_id: request.request_id.clone(),
+                reason: request.reason.clone(),
+                retracted_by: None,
+            },
+            epoch: graph.epoch,
+            splits: splits.collect(),
+            merges: merges.collect(),
+            evidence: plan.retracted,
+            cannot_links: plan.cannot_links.into_iter().chain(apart).collect(),
+            parts: plan.parts,
+            customers,
+            moved,
+        }
+    }
+}
+
+/// Names the operation of a request, the same at every try.
+fn operation_id(request_id: &str) -> Uuid {
+    let mut hasher = Sha256::new();
+    hasher.update("unmerge");
+    hasher.update([0]);
+    hasher.update(request_id);
+    let hash = hasher.finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Finds what an earlier try of a request did, with the news to be told again, which changes nothing
+/// where they were told.
+async fn done_before(store: &IdentityStore, id: Uuid) -> Result<Option<Unmerged>, UnmergeError> {
+    let Some(operation) = store.operation(id).await? else {
+        return Ok(None);
+    };
+    let mut customers = Vec::with_capacity(operation.to.len());
+    for customer in operation.to {
+        customers.extend(store.customer(customer.fragment()).await?);
+    }
+    let splits = store.splits_of(id).await?;
+    Ok(Some(Unmerged {
+        customers,
+        operation_id: Some(id),
+        remaining: Vec::new(),
+        news: splits.into_iter().map(News::Split).collect(),
+    }))
+}
+
+/// Finds the customer that a request is about.
+async fn whose(store: &IdentityStore, request: &Unmerge) -> Result<CustomerGraph, UnmergeError> {
+    let fragment = match (&request.customer, &request.by) {
+        (Some(customer), _) => Some(customer.fragment()),
+        (None, UnmergeBy::Fragment(fragment)) => Some(*fragment),
+        (None, UnmergeBy::Identifier(identifier)) => {
+            let state = store.identifier_state(identifier).await?;
+            state.map(|(_, fragment)| fragment)
+        }
+        (None, UnmergeBy::Operation(id)) => {
+            let operation = store.operation(*id).await?;
+            let mut from = operation.into_iter().flat_map(|it| it.from);
+            from.next_back().map(CustomerId::fragment)
+        }
+        (None, UnmergeBy::Event(id)) => {
+            let fragments = store.joined_by_event(id, EVENT_EVIDENCE).await?;
+            fragments.first().copied()
+        }
+    };
+    let missing = match (&request.customer, &request.by) {
+        (Some(_), _) => "such customer",
+        (None, UnmergeBy::Fragment(_)) => "such fragment",
+        (None, UnmergeBy::Identifier(_)) => "customer with this identifier",
+        (None, UnmergeBy::Operation(_)) => "such operation",
+        (None, UnmergeBy::Event(_)) => "event of this id that joined anybody",
+    };
+    let fragment = fragment.ok_or(UnmergeError::NotFound(missing))?;
+    let graph = store.graph(fragment).await?;
+    graph.ok_or(UnmergeError::NotFound(missing))
+}
+
+/// Plans what comes apart.
+fn plan(graph: &CustomerGraph, by: &UnmergeBy) -> Result<UnmergePlan<Uuid>, UnmergeError> {
+    let of = |holds: &dyn Fn(&EvidenceRecord) -> bool| -> Vec<Uuid> {
+        let joins = graph.joins.iter().filter(|it| holds(it));
+        joins.map(|it| it.id).collect()
+    };
+    let keys = match by {
+        UnmergeBy::Fragment(fragment) => {
+            let mut own = graph.graph.fragments.iter();
+            if !own.any(|it| it.id == *fragment) {
+                return Err(UnmergeError::NotFound("such fragment of the customer"));
+            }
+            return Ok(plan_unmerge(
+                &graph.graph,
+                &identity_core::UnmergeBy::Fragment(*fragment),
+            ));
+        }
+        UnmergeBy::Identifier(identifier) => {
+            if !graph.graph.held.iter().any(|(it, _)| it == identifier) {
+                let missing = "such identifier of the customer";
+                return Err(UnmergeError::NotFound(missing));
+            }
+            return Ok(plan_unmerge(
+                &graph.graph,
+                &identity_core::UnmergeBy::Identifier(identifier.clone()),
+            ));
+        }
+        UnmergeBy::Operation(id) => {
+            let mut keys = of(&|it| it.operation == Some(*id));
+            let edges = graph.graph.edges.iter();
+            keys.extend(edges.filter(|it| it.key == *id).map(|it| it.key));
+            if keys.is_empty() {
+                let missing = "merge of this name that still holds the customer together";
+                return Err(UnmergeError::NotFound(missing));
+            }
+            keys
+        }
+        UnmergeBy::Event(id) => {
+            let keys = of(&|it| it.event_id == *id);
+            if keys.is_empty() {
+                let missing = "event of this id that holds the customer together";
+                return Err(UnmergeError::NotFound(missing));
+            }
+            keys
+        }
+    };
+    let by = identity_core::UnmergeBy::Evidence(keys);
+    Ok(plan_unmerge(&graph.graph, &by))
+}
+
+/// The answer where nothing comes apart.
+async fn not_apart(
+    store: &IdentityStore,
+    graph: &CustomerGraph,
+    plan: &UnmergePlan<Uuid>,
+) -> Result<Unmerged, UnmergeError> {
+    let remaining = graph.joins.iter();
+    let remaining: Vec<EvidenceRecord> = remaining
+        .filter(|it| plan.remaining.contains(&it.id))
+        .cloned()
+        .collect();
+    if remaining.is_empty() {
+        return Err(UnmergeError::Nothing);
+    }
+    let customer = store.customer(graph.view.id.fragment()).await?;
+    Ok(Unmerged {
+        customers: customer.into_iter().collect(),
+        operation_id: None,
+        remaining,
+        news: Vec::new(),
+    })
+}
+
+/// The customer that fragments are, with the counts of what they have.
+fn view(graph: &CustomerGraph, part: &[FragmentId], moved: Option<&Identifier>) -> CustomerView {
+    let mut own = graph.graph.fragments.iter();
+    let first = part.first().copied().unwrap_or(graph.view.id.fragment());
+    let is_kept = first == graph.view.id.fragment();
+    let create_time = match own.find(|it| it.id == first) {
+        Some(fragment) if !is_kept => fragment.create_time,
+        _ => graph.view.create_time,
+    };
+    let mut view = CustomerView::new(first.into(), create_time);
+    view.fragment_count = u32::try_from(part.len()).unwrap_or(u32::MAX);
+    for identifier in named(graph, part, moved) {
+        view.add_identifiers(&identifier.namespace, 1);
+    }
+    view
+}
+
+/// The identifiers of fragments, but for one that leaves.
+fn named<'a>(
+    graph: &'a CustomerGraph,
+    part: &'a [FragmentId],
+    moved: Option<&'a Identifier>,
+) -> impl Iterator<Item = &'a Identifier> {
+    let all = graph.graph.held.iter().chain(&graph.shared);
+    let own = all.filter(|(_, fragment)| part.contains(fragment));
+    own.map(|(identifier, _)| identifier)
+        .filter(move |it| Some(*it) != moved)
+}
+
+/// The customers after it, as people are shown them.
+fn records(parting: &Parting, graph: &CustomerGraph) -> Vec<CustomerRecord> {
+    let moved = parting.moved.as_ref();
+    let leaving = moved.map(|(identifier, _, _)| identifier);
+    let views = parting.customers.iter();
+    let records = views.map(|view| {
+        let is_own = |part: &&Vec<FragmentId>| part.first() == Some(&view.id.fragment());
+        let part = parting.parts.iter().find(is_own);
+        let mut identifiers: Vec<Identifier> = match part {
+            Some(part) => named(graph, part, leaving).cloned().collect(),
+            None => leaving.into_iter().cloned().collect(),
+        };
+        identifiers.sort();
+        identifiers.dedup();
+        CustomerRecord {
+            id: view.id,
+            create_time: view.create_time,
+            fragments: part.map_or_else(|| vec![view.id.fragment()], Clone::clone),
+            identifiers,
+        }
+    });
+    records.collect()
+}

@@ -6,7 +6,7 @@ mod kinds;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use definitions::{DefinitionKey, Located, Mistake, key_of, kind_word, parse};
+use definitions::{DefinitionKey, Flaw, Located, Mistake, key_of, kind_word, parse};
 use proto::definition::v1::{AppliedDefinition, ApplyAction, ApplyDefinitionsRequest, Definition};
 use rpc::{Violation, omitted_violations};
 use tonic::{Code, Status};
@@ -111,6 +111,15 @@ impl Bundle {
     /// The definitions.
     pub(crate) fn definitions(&self) -> impl ExactSizeIterator<Item = &Definition> {
         self.definitions.iter().map(|located| &located.value)
+    }
+
+    /// Says in the words of the files what is wrong with definitions, each by its place.
+    pub(crate) fn flawed(&self, flaws: &[Flaw]) -> Failure {
+        let mistakes = flaws.iter().filter_map(|flaw| {
+            let located = self.definitions.get(flaw.index)?;
+            Some(located.mistake(&flaw.violation))
+        });
+        refused(&mistakes.collect::<Vec<_>>(), 0, &[], false)
     }
 
     /// The services that keep the definitions.

@@ -68,7 +68,7 @@ pub(crate) fn visible(text: &str) -> String {
 }
 
 /// The same in JSON, where they can stand in texts only: as JSON writes them.
-fn escaped_json(json: &str) -> String {
+pub(crate) fn escaped_json(json: &str) -> String {
     let is_escaped = |letter: char| is_hidden(letter) && letter != '\n';
     if !json.contains(is_escaped) {
         return json.to_owned();

@@ -14,6 +14,7 @@ mod floor;
 mod frontier;
 mod gateway;
 mod history;
+mod identity;
 mod idle;
 mod import;
 mod installation;
@@ -78,6 +79,8 @@ enum Name {
     Gateway(gateway::Options),
     /// Changes a second of a consumer that was away for a million of them
     Changes(changes::Options),
+    /// Look-ups of customers a second, over streams and by calls, and new customers a second
+    Identity,
     /// Events a second of `happypath import`, beside a stream of which nothing is remembered
     Import(import::Options),
     /// Milliseconds from a sent event to the webhook that it causes, at 200 events a second
@@ -231,6 +234,7 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
         Name::Gateway(options) => measured.push(Box::pin(gateway::measure(*options)).await?),
         Name::Changes(options) => measured.push(Box::pin(changes::measure(*options)).await?),
         Name::Import(options) => measured.push(Box::pin(import::measure(*options)).await?),
+        Name::Identity => measured.push(Box::pin(identity::measure()).await?),
         Name::Frontier => measured.push(Box::pin(frontier::measure()).await?),
         Name::Idle => measured.push(Box::pin(idle::measure()).await?),
         Name::Timers { waiting } => measured.push(Box::pin(timers::measure(*waiting)).await?),
@@ -247,6 +251,7 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
             measured.push(Box::pin(changes::measure(changes)).await?);
             let import = import::Options::default();
             measured.push(Box::pin(import::measure(import)).await?);
+            measured.push(Box::pin(identity::measure()).await?);
             measured.push(Box::pin(idle::measure()).await?);
             measured.push(Box::pin(timers::measure(timers::WAITING)).await?);
         }

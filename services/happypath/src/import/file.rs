@@ -15,6 +15,7 @@ use tempfile::NamedTempFile;
 use super::encoding::Encoding;
 use super::foreign::foreign;
 use super::form::{Form, Name, form_of_text};
+use super::json_texts::Layout;
 use super::naming::source_of;
 use super::separator::Separator;
 use super::window::Window;
@@ -26,6 +27,8 @@ use crate::limits::{READ_BYTES, SNIFF_BYTES};
 pub(crate) struct Reading {
     /// The sign between cells.
     pub(crate) separator: Option<Separator>,
+    /// Whether it holds one JSON object a line, whatever it looks like.
+    pub(crate) is_json_lines: bool,
 }
 
 /// A file to import.
@@ -174,7 +177,10 @@ fn told(
     if controls > 1 + text.len() / CONTROL_SHARE {
         return Err(BINARY.to_owned());
     }
-    let form = form_of_text(&text, is_whole, name, reading.separator)?;
+    let form = match reading.is_json_lines {
+        true => Form::Json(Layout::Lines),
+        false => form_of_text(&text, is_whole, name, reading.separator)?,
+    };
     Ok((form, encoding))
 }
 

@@ -58,12 +58,7 @@ impl Iterator for JsonLines {
 
 impl Reader {
     fn read(&mut self, line: u64, text: &[u8], offset: u64) -> Result<Event, BadLine> {
-        let text = std::str::from_utf8(text).map_err(|error| {
-            let at = error.valid_up_to();
-            BadLine::new(line, "", no_text(text[at], offset + at as u64))
-        })?;
-        let object = Entries::read(text).map_err(|error| no_object(line, &error))?;
-        self.event(line, &object)
+        self.event(line, &object_of(line, text, offset)?)
     }
 
     fn event(&mut self, line: u64, object: &Entries<'_>) -> Result<Event, BadLine> {
@@ -86,6 +81,15 @@ impl Reader {
         }
         builder.build()
     }
+}
+
+/// Reads a text as an object.
+pub(super) fn object_of(line: u64, text: &[u8], offset: u64) -> Result<Entries<'_>, BadLine> {
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let at = error.valid_up_to();
+        BadLine::new(line, "", no_text(text[at], offset + at as u64))
+    })?;
+    Entries::read(text).map_err(|error| no_object(line, &error))
 }
 
 /// Says why a text is no object, and at which column; also on which line, if not on its first.

@@ -154,6 +154,7 @@ impl Args {
     pub(super) fn reading(&self) -> Reading {
         Reading {
             separator: self.separator,
+            is_json_lines: false,
         }
     }
 

@@ -14,7 +14,7 @@ const WRITTEN: Duration = Duration::from_secs(1);
 
 /// The actions by which changes are recorded in the transaction that makes them; those that are not
 /// here are recorded by the name of their call.
-const ACTIONS: [(&str, &str); 8] = [
+const ACTIONS: [(&str, &str); 10] = [
     ("KeyService/CreateKey", "key.create"),
     ("KeyService/RotateKey", "key.rotate"),
     ("KeyService/RevokeKey", "key.revoke"),
@@ -22,6 +22,8 @@ const ACTIONS: [(&str, &str); 8] = [
     ("DefinitionService/DeleteDefinition", "definition.delete"),
     ("DefinitionService/RotateSecrets", "secrets.rotate"),
     ("IdentityService/MergeCustomers", "identity.merge"),
+    ("ResolutionService/Link", "identity.merge"),
+    ("ResolutionService/UnmergeCustomers", "identity.unmerge"),
     ("AuditService/ForgetSubjects", "audit.forget"),
 ];
 

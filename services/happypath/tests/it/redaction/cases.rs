@@ -56,6 +56,18 @@ pub(super) const FURTHER: &[(&str, &str)] = &[
         r#"{"request_id": "$ID", "customer_ids": ["$0", "$1"], "reason": "the same person"}"#,
     ),
     (
+        "ResolutionService/UnmergeCustomers",
+        r#"{"request_id": "$ID", "identifier": {"namespace": "email", "value": "u9@example.com"}, "reason": "two people"}"#,
+    ),
+    (
+        "ResolutionService/UnmergeCustomers",
+        r#"{"request_id": "$ID", "customer_id": "$0", "event_id": "e1", "dry_run": true}"#,
+    ),
+    (
+        "ResolutionService/ListHistory",
+        r#"{"identifier": {"namespace": "email", "value": "u9@example.com"}}"#,
+    ),
+    (
         "ActivationService/SetConsent",
         r#"{"request_id": "$ID", "customer_id": "$0", "purpose": "news", "channel": "quiet", "granted": true, "source": "a form"}"#,
     ),

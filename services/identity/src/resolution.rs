@@ -1,0 +1,208 @@
+//! The gRPC surface of who is who: found, joined, taken apart, explained, tried.
+
+mod explain;
+mod history;
+mod identify;
+mod known;
+mod link;
+mod look_up;
+mod sentences;
+mod sightings;
+mod simulate;
+mod stream;
+mod trial;
+mod unmerge;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ::rpc::{Failure, Violation, validate};
+use audit::Operation;
+use identity_core::Identifier;
+use proto::identity::v1;
+use proto::identity::v1::resolution_service_server::{ResolutionService, ResolutionServiceServer};
+use tokio::sync::Semaphore;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status, Streaming};
+
+use self::known::KnownCustomers;
+pub use self::trial::{Rules, Simulation, compile_rules};
+use crate::limits::SIMULATIONS;
+use crate::rpc::IdentityRpc;
+
+const IDENTIFY: &str = "happypath.identity.v1.ResolutionService/Identify";
+const LINK: &str = "happypath.identity.v1.ResolutionService/Link";
+const UNMERGE: &str = "happypath.identity.v1.ResolutionService/UnmergeCustomers";
+
+/// Serves resolution. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ResolutionRpc {
+    rpc: IdentityRpc,
+    known: Arc<KnownCustomers>,
+    /// Room for simulations.
+    simulations: Arc<Semaphore>,
+    /// The time for which the event log keeps events; absent where it keeps all, or there is none.
+    event_retention: Option<kernel::Duration>,
+}
+
+impl ResolutionRpc {
+    /// Serves beside the service of events.
+    pub fn new(rpc: IdentityRpc) -> Self {
+        Self {
+            rpc,
+            known: Arc::new(KnownCustomers::new()),
+            simulations: Arc::new(Semaphore::new(SIMULATIONS)),
+            event_retention: None,
+        }
+    }
+
+    /// Says for how long the event log keeps events.
+    #[must_use]
+    pub fn with_event_retention(self, event_retention: Option<kernel::Duration>) -> Self {
+        Self {
+            event_retention,
+            ..self
+        }
+    }
+
+    /// The server for `tonic`'s router.
+    pub fn into_server(self) -> ResolutionServiceServer<Self> {
+        ResolutionServiceServer::new(self).max_decoding_message_size(kernel::limits::MESSAGE_BYTES)
+    }
+}
+
+#[tonic::async_trait]
+impl ResolutionService for ResolutionRpc {
+    async fn resolve(
+        &self,
+        request: Request<v1::ResolveRequest>,
+    ) -> Result<Response<v1::ResolveResponse>, Status> {
+        let request = request.into_inner();
+        if !look_up::is_plain(&request) {
+            validate(&request)?;
+        }
+        let found = self.look_up(vec![request.identifiers]).await?.pop();
+        let found = found.unwrap_or_default();
+        audit::subjects(found.customer);
+        Ok(Response::new(found.answer))
+    }
+
+    type ResolveStreamStream =
+        Pin<Box<dyn Stream<Item = Result<v1::ResolveStreamResponse, Status>> + Send>>;
+
+    async fn resolve_stream(
+        &self,
+        request: Request<Streaming<v1::ResolveStreamRequest>>,
+    ) -> Result<Response<Self::ResolveStreamStream>, Status> {
+        let operation = Operation::current();
+        let answers = self.clone().answers(request.into_inner(), operation);
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn identify(
+        &self,
+        request: Request<v1::IdentifyRequest>,
+    ) -> Result<Response<v1::IdentifyResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let id = request.request_id.clone();
+        let work = || self.identify_once(request.clone());
+        let idempotency = &self.rpc.idempotency;
+        let answer = idempotency
+            .run_repeatable(IDENTIFY, &id, &request, work)
+            .await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn link(
+        &self,
+        request: Request<v1::LinkRequest>,
+    ) -> Result<Response<v1::LinkResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let id = request.request_id.clone();
+        let work = || self.link_once(request.clone());
+        let answer = self.rpc.idempotency.run(LINK, &id, &request, work).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn unmerge_customers(
+        &self,
+        request: Request<v1::UnmergeCustomersRequest>,
+    ) -> Result<Response<v1::UnmergeCustomersResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let id = request.request_id.clone();
+        let work = || self.unmerge_once(request.clone());
+        let idempotency = &self.rpc.idempotency;
+        let answer = idempotency.run(UNMERGE, &id, &request, work).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn list_history(
+        &self,
+        request: Request<v1::ListHistoryRequest>,
+    ) -> Result<Response<v1::ListHistoryResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        Ok(Response::new(self.history(request).await?))
+    }
+
+    async fn explain_identity(
+        &self,
+        request: Request<v1::ExplainIdentityRequest>,
+    ) -> Result<Response<v1::ExplainIdentityResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        Ok(Response::new(self.explain(request).await?))
+    }
+
+    async fn simulate(
+        &self,
+        request: Request<v1::SimulateRequest>,
+    ) -> Result<Response<v1::SimulateResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        Ok(Response::new(self.simulate_all(request).await?))
+    }
+}
+
+/// Normalises an identifier that somebody named in a field of a request.
+fn normalized(
+    rules: &Rules,
+    field: &str,
+    identifier: v1::Identifier,
+) -> Result<Identifier, Failure> {
+    let refused = |part: &str, description: String| {
+        let violation = Violation::new(part, description).under(field);
+        Err(Failure::invalid([violation]))
+    };
+    let Some((_, namespace)) = rules.find(&identifier.namespace) else {
+        let known: Vec<&str> = rules.iter().map(identity_core::Namespace::name).collect();
+        let name = &identifier.namespace;
+        let description = format!("`{name}` is not defined: one of {}", known.join(", "));
+        return refused("namespace", description);
+    };
+    if namespace.is_blocked(&identifier.value) {
+        let description = "names nobody: send a value that is somebody's own";
+        return refused("value", description.to_owned());
+    }
+    match namespace.normalize(identifier.value) {
+        Ok(value) => Ok(Identifier {
+            namespace: identifier.namespace,
+            value,
+        }),
+        Err(_) => {
+            let name = namespace.name();
+            refused("value", format!("is no value of the namespace `{name}`"))
+        }
+    }
+}
+
+/// An identifier as answers show it.
+fn shown(identifier: Identifier) -> v1::Identifier {
+    v1::Identifier {
+        namespace: identifier.namespace,
+        value: identifier.value,
+    }
+}

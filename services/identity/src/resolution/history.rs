@@ -1,0 +1,133 @@
+//! Lists what changed who a customer is.
+
+use std::sync::Arc;
+
+use ::rpc::{ErrorReason, Failure, PageRequest};
+use kernel::{FragmentId, Timestamp};
+use prost::Message as _;
+use proto::convert;
+use proto::identity::v1;
+use uuid::Uuid;
+
+use super::{ResolutionRpc, normalized};
+use crate::customers::parse_id;
+use crate::limits::PAGE_SIZE;
+use crate::store::{CustomerRecord, OperationKind, OperationRecord};
+
+/// A customer by an id or an identifier.
+#[derive(Debug, Clone)]
+pub(super) enum Named {
+    /// The id of a customer or a fragment.
+    Id(String),
+    /// An identifier.
+    Identifier(v1::Identifier),
+}
+
+impl ResolutionRpc {
+    /// A page of the operations of a customer, newest first.
+    pub(super) async fn history(
+        &self,
+        request: v1::ListHistoryRequest,
+    ) -> Result<v1::ListHistoryResponse, Failure> {
+        use v1::list_history_request::Key;
+        let page = PageRequest::read(
+            &["ListHistory", &format!("{:?}", request.key)],
+            request.page_size,
+            &request.page_token,
+            PAGE_SIZE,
+        )?;
+        let named = match request.key {
+            Some(Key::Identifier(identifier)) => Named::Identifier(identifier),
+            Some(Key::CustomerId(id)) => Named::Id(id),
+            None => Named::Id(String::new()),
+        };
+        let customer = self.named_customer(named).await?;
+        let before = page.after().and_then(read_key);
+        let limit = page.size() as u64 + 1;
+        let store = &self.rpc.intake.store;
+        let found = store.history(customer.id, before, limit).await;
+        let found = found.map_err(Failure::store_unavailable)?;
+        let operations = found.into_iter().map(|it| (write_key(&it), operation(it)));
+        let (operations, next_page_token) = page.cut(
+            operations.collect(),
+            |(key, _)| key.clone(),
+            |(_, operation)| operation.encoded_len(),
+        );
+        Ok(v1::ListHistoryResponse {
+            operations: operations.into_iter().map(|(_, it)| it).collect(),
+            next_page_token,
+        })
+    }
+
+    /// Finds a customer that somebody named; the call is about it.
+    ///
+    /// # Errors
+    /// [`ErrorReason::CustomerNotFound`]; what is wrong with the name.
+    pub(super) async fn named_customer(&self, named: Named) -> Result<CustomerRecord, Failure> {
+        let (fragment, name) = match named {
+            Named::Id(id) => (Some(parse_id("customer_id", &id)?.fragment()), id),
+            Named::Identifier(identifier) => {
+                let name = format!("{}:{}", identifier.namespace, identifier.value);
+                (self.holder("identifier", identifier).await?, name)
+            }
+        };
+        let record = match fragment {
+            Some(fragment) => self.rpc.intake.store.customer(fragment).await,
+            None => Ok(None),
+        };
+        let record = record.map_err(Failure::store_unavailable)?;
+        let missing = || Failure::not_found(ErrorReason::CustomerNotFound, "customer", &name);
+        let record = record.ok_or_else(missing)?;
+        audit::subject(record.id);
+        Ok(record)
+    }
+
+    /// Finds the fragment that holds an identifier, as the tables have it now.
+    pub(super) async fn holder(
+        &self,
+        field: &str,
+        identifier: v1::Identifier,
+    ) -> Result<Option<FragmentId>, Failure> {
+        let intake = &self.rpc.intake;
+        let rules = Arc::clone(&intake.namespaces.borrow());
+        let identifier = normalized(&rules, field, identifier)?;
+        let only = std::collections::HashSet::from([&identifier]);
+        let found = intake.store.find(&only).await;
+        let found = found.map_err(Failure::store_unavailable)?;
+        Ok(found.identifiers.first().map(|known| known.fragment))
+    }
+}
+
+/// An operation as answers show it.
+fn operation(record: OperationRecord) -> v1::IdentityOperation {
+    let kind = match record.kind {
+        OperationKind::Merge => v1::IdentityOperationKind::Merge,
+        OperationKind::Unmerge => v1::IdentityOperationKind::Unmerge,
+        OperationKind::Move => v1::IdentityOperationKind::Move,
+        OperationKind::Erasure => v1::IdentityOperationKind::Erasure,
+    };
+    v1::IdentityOperation {
+        operation_id: record.id.to_string(),
+        kind: kind.into(),
+        time: Some(convert::timestamp(record.time)),
+        from_customer_ids: record.from.iter().map(ToString::to_string).collect(),
+        to_customer_ids: record.to.iter().map(ToString::to_string).collect(),
+        event_id: record.event_id,
+        request_id: record.request_id,
+        reason: record.reason,
+        retracted: record.retracted_by.is_some(),
+    }
+}
+
+/// A page begins after a time and a name.
+fn write_key(record: &OperationRecord) -> Vec<u8> {
+    let mut key = record.time.as_millis().to_be_bytes().to_vec();
+    key.extend_from_slice(record.id.as_bytes());
+    key
+}
+
+fn read_key(key: &[u8]) -> Option<(Timestamp, Uuid)> {
+    let (time, id) = key.split_first_chunk::<8>()?;
+    let time = Timestamp::from_millis(i64::from_be_bytes(*time));
+    Some((time, Uuid::from_slice(id).ok()?))
+}

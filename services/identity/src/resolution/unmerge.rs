@@ -1,0 +1,150 @@
+//! Takes customers apart.
+
+use std::sync::Arc;
+
+use ::rpc::{ErrorReason, Failure, Violation};
+use hot::StreamName;
+use kernel::FragmentId;
+use proto::identity::v1;
+use proto::identity::v1::unmerge_customers_request::By;
+use uuid::Uuid;
+
+use super::explain::evidence_of;
+use super::{ResolutionRpc, normalized};
+use crate::customers::{message, parse_id};
+use crate::rpc::{append_failure, resolve_failure};
+use crate::store::CustomerRecord;
+use crate::unmerge::{Unmerge, UnmergeBy, UnmergeError};
+
+impl ResolutionRpc {
+    /// Takes apart. The same request again does it once.
+    pub(super) async fn unmerge_once(
+        &self,
+        request: v1::UnmergeCustomersRequest,
+    ) -> Result<v1::UnmergeCustomersResponse, Failure> {
+        let intake = &self.rpc.intake;
+        let customer = match request.customer_id.as_str() {
+            "" => None,
+            id => Some(parse_id("customer_id", id)?),
+        };
+        audit::subjects(customer);
+        let unmerge = Unmerge {
+            customer,
+            by: self.by(request.by)?,
+            is_dry_run: request.dry_run,
+            reason: request.reason,
+            request_id: request.request_id,
+        };
+        if let (None, UnmergeBy::Event(_)) = (&unmerge.customer, &unmerge.by) {
+            let description = "must be set where `event_id` is: ids of events are their senders'";
+            let violation = Violation::new("customer_id", description);
+            return Err(Failure::invalid([violation]));
+        }
+        let done = intake.unmerge(&unmerge, Some(self.rpc.patience())).await;
+        let (done, took) = done.map_err(|error| failure(&unmerge, error))?;
+        audit::subjects(done.customers.iter().map(|customer| customer.id));
+        let indivisible = self.indivisible(&unmerge.by, &done.customers);
+        let remaining = done.remaining.into_iter();
+        let operation = done.operation_id.map(|id| id.to_string());
+        Ok(v1::UnmergeCustomersResponse {
+            customers: done.customers.into_iter().map(message).collect(),
+            operation_id: operation.unwrap_or_default(),
+            remaining_evidence: remaining.map(|it| evidence_of(it, None)).collect(),
+            indivisible,
+            position: took.position(intake.positions, StreamName::Events),
+        })
+    }
+
+    /// Reads what is to come apart.
+    fn by(&self, by: Option<By>) -> Result<UnmergeBy, Failure> {
+        let uuid = |field: &str, text: &str| {
+            Uuid::try_parse(text).map_err(|error| {
+                let violation = Violation::new(field, error.to_string());
+                Failure::invalid([violation])
+            })
+        };
+        Ok(match by {
+            Some(By::OperationId(id)) => UnmergeBy::Operation(uuid("operation_id", &id)?),
+            Some(By::FragmentId(id)) => {
+                UnmergeBy::Fragment(FragmentId::new(uuid("fragment_id", &id)?))
+            }
+            Some(By::Identifier(identifier)) => {
+                let rules = Arc::clone(&self.rpc.intake.namespaces.borrow());
+                UnmergeBy::Identifier(normalized(&rules, "identifier", identifier)?)
+            }
+            Some(By::EventId(id)) => UnmergeBy::Event(id),
+            None => {
+                let description = "must be set, or one of the other ways to say what comes apart";
+                let violation = Violation::new("operation_id", description);
+                return Err(Failure::invalid([violation]));
+            }
+        })
+    }
+
+    /// Says what of customers who come apart cannot be told apart, and whose it stays.
+    fn indivisible(&self, by: &UnmergeBy, customers: &[CustomerRecord]) -> Vec<String> {
+        let [keeper, others @ ..] = customers else {
+            return Vec::new();
+        };
+        if others.is_empty() {
+            return Vec::new();
+        }
+        let keeper_id = keeper.id;
+        let mut told = vec![
+            format!(
+                "Runs whose waits fell due while they were one customer go on where they went then, \
+                 and what was sent on their behalf was sent: both stay with {keeper_id}."
+            ),
+            "Runs that ended when the customers were joined stay ended.".to_owned(),
+        ];
+        for other in others {
+            let shared = other.identifiers.iter();
+            let shared = shared.filter(|own| keeper.identifiers.contains(own));
+            told.extend(shared.map(|own| {
+                let (namespace, value) = (&own.namespace, &own.value);
+                format!(
+                    "{namespace}:{value} is of both: events that carried nothing else stay where \
+                     they went."
+                )
+            }));
+            if let UnmergeBy::Identifier(identifier) = by
+                && other.identifiers == std::slice::from_ref(identifier)
+            {
+                let (namespace, value) = (&identifier.namespace, &identifier.value);
+                told.push(format!(
+                    "Where {namespace}:{value} shared its fragment with other identifiers, it leaves \
+                     alone: what its events taught stays with {keeper_id}."
+                ));
+            }
+        }
+        told.extend(match (&self.rpc.events, self.event_retention) {
+            (None, _) => Some(
+                "This deployment keeps no event log: what was learned goes back by fragments, and \
+                 cannot be learned anew from events."
+                    .to_owned(),
+            ),
+            (Some(_), Some(kept)) => Some(format!(
+                "The event log keeps {kept}: what was learned of older events goes back by \
+                 fragments, and cannot be learned anew."
+            )),
+            (Some(_), None) => None,
+        });
+        told
+    }
+}
+
+/// The failure of an unmerge.
+fn failure(request: &Unmerge, error: UnmergeError) -> Failure {
+    let message = error.to_string();
+    match error {
+        UnmergeError::NotFound("such customer") => {
+            let id = request.customer.map(|id| id.to_string());
+            let reason = ErrorReason::CustomerNotFound;
+            Failure::not_found(reason, "customer", &id.unwrap_or_default())
+        }
+        UnmergeError::NotFound(_) => Failure::new(ErrorReason::EvidenceNotFound, message),
+        UnmergeError::Nothing => Failure::new(ErrorReason::UnmergeRefused, message),
+        UnmergeError::Resolve(error) => resolve_failure(error),
+        UnmergeError::Append(error) => append_failure(error),
+    }
+}

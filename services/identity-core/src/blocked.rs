@@ -51,6 +51,14 @@ const LONGEST: usize = 17;
 /// Quotes and brackets that are looked through, at the most.
 const WRAPPINGS: usize = 9;
 
+/// Returns what is blocked in every namespace, for people: the words, and the forms of templates, each
+/// around `name`. Beside them zeros and dashes alone are.
+pub fn built_in_blocked() -> impl Iterator<Item = String> {
+    let words = BLOCKED.iter().map(|word| (*word).to_owned());
+    let forms = TEMPLATES.iter();
+    words.chain(forms.map(|(open, close)| format!("{open}name{close}")))
+}
+
 /// Returns whether a value names nobody. Zeros and dashes alone, such as the nil UUID, count too,
 /// and so does nothing at all.
 pub(crate) fn is_blocked(value: &str) -> bool {
@@ -59,7 +67,7 @@ pub(crate) fn is_blocked(value: &str) -> bool {
     is_blocked_word(bare) || is_blocked_word(unbracket(bare)) || is_template(bare)
 }
 
-/// What encloses the name of a variable in the templates of mail, pages and shells.
+/// The signs that enclose the name of a variable in the templates of mail, pages and shells.
 const TEMPLATES: [(&str, &str); 12] = [
     ("{{", "}}"),
     ("${", "}"),
@@ -75,7 +83,8 @@ const TEMPLATES: [(&str, &str); 12] = [
     (":", ""),
 ];
 
-/// Returns whether a value is a template that was never filled in, such as `%user_id%` or `{{ id }}`.
+/// Returns whether a value is a template that was never filled in, such as `%user_id%` or `{{ id
+/// }}`.
 fn is_template(bare: &str) -> bool {
     let encloses = |(open, close): &(&str, &str)| {
         let inner = bare.strip_prefix(open)?.strip_suffix(close)?;
@@ -229,6 +238,13 @@ mod tests {
             "<ada@example.com>",
         ] {
             assert!(!is_blocked(value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_told_to_be_blocked_is() {
+        for value in built_in_blocked() {
+            assert!(is_blocked(&value), "{value}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a batch of events changes: to be written at once or not at all.
+//! The changes of a batch of events: to be written at once or not at all.
 
 use kernel::{CustomerId, FragmentId};
 
@@ -6,14 +6,14 @@ use crate::customer::{CustomerView, Identifier, NewFragment};
 use crate::holding::HoldingChange;
 use crate::screen::Dropped;
 
-/// Who an event happened to.
+/// The customer whom an event happened to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolution {
     /// The customer; without meaning where the event is refused.
     pub customer: CustomerId,
     /// The fragment that the first of the identifiers was seen under.
     pub fragment: FragmentId,
-    /// Whether it was seen for the first time.
+    /// True where it was seen for the first time.
     pub is_new: bool,
     /// The customers that the event joined into it.
     pub merged: Vec<CustomerId>,
@@ -38,8 +38,8 @@ pub struct Evidence {
     pub is_attached: bool,
 }
 
-/// What must be loaded before an event can be decided. That event has changed nothing; the batch is to
-/// be taken again with it.
+/// Knowledge that must be loaded before an event can be decided. It has changed nothing; the batch
+/// is to be taken again with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Need {
     /// A customer is judged of whom only the id is known: what the overlay was told is stale.
@@ -55,7 +55,8 @@ pub enum Need {
 pub struct Merge {
     /// The one that is gone.
     pub from: CustomerId,
-    /// The one that survives, as known at that event; later merges of the batch may join it into yet another.
+    /// The one that survives, as known at that event; later merges of the batch may join it into
+    /// yet another.
     pub into: CustomerId,
 }
 
@@ -70,7 +71,7 @@ pub struct Split {
     pub fragments: Vec<FragmentId>,
     /// True where these stay behind: the root, which keeps its id, is what went to somebody else.
     pub is_remainder: bool,
-    /// How many of the merges of the batch came before it.
+    /// The number of merges of the batch that came before it.
     pub merges_before: usize,
 }
 
@@ -133,8 +134,8 @@ pub struct EvidenceRow {
     pub kind: EvidenceKind,
     /// The reason code; empty where the kind says it.
     pub reason: &'static str,
-    /// Of [`EvidenceKind::Attached`]: the namespace of the identifier that named the customer; absent
-    /// where the customer was new.
+    /// Of [`EvidenceKind::Attached`]: the namespace of the identifier that named the customer;
+    /// absent where the customer was new.
     pub by: Option<Box<str>>,
     /// The number of the event, from 0: of the calls of [`crate::Overlay::resolve`] and
     /// [`crate::Overlay::pass`] before it.
@@ -143,17 +144,18 @@ pub struct EvidenceRow {
 
 /// All that a batch changes, to be written at once or not at all.
 ///
-/// Written in this order, it holds after each step: fragments, merges (`redirects`), `refits`, and last
-/// identifiers and customers.
+/// Written in this order, it holds after each step: fragments, merges (`redirects`), `refits`, and
+/// last identifiers and customers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// The fragments made.
     pub fragments: Vec<NewFragment>,
-    /// The identifiers attached of whom nothing was known, each to the fragment that has it after the
-    /// batch: rows that are inserted, and must not be there.
+    /// The identifiers attached of whom nothing was known, each to the fragment that has it after
+    /// the batch: rows that are inserted, and must not be there.
     pub identifiers: Vec<(Identifier, FragmentId)>,
-    /// Every other value that is held in another way: rows that are inserted where there is no `before`,
-    /// deleted where there is no `after`, and else changed; `before` must be there as it says.
+    /// Every other value that is held in another way: rows that are inserted where there is no
+    /// `before`, deleted where there is no `after`, and else changed; `before` must be there as it
+    /// says.
     pub holdings: Vec<HoldingChange>,
     /// The shared values listed, which may be there already.
     pub shared: Vec<SharedListing>,
@@ -163,19 +165,21 @@ pub struct Changes {
     pub splits: Vec<Split>,
     /// The customers that are there after the batch and were not so before, by id.
     pub customers: Vec<CustomerChange>,
-    /// The customers that were there before and are joined into another, with the epoch planned for, by id.
+    /// The customers that were there before and are joined into another, with the epoch planned
+    /// for, by id.
     pub removed: Vec<(CustomerId, u64)>,
-    /// Where each merged customer, or fragment of the batch, ends up.
+    /// The root of each merged customer, or fragment of the batch, after it.
     pub redirects: Vec<(CustomerId, CustomerId)>,
-    /// Where the fragments of every customer that was split end up: these hold over `redirects`.
+    /// The customers of the fragments of every customer that was split: these hold over
+    /// `redirects`.
     pub refits: Vec<FragmentMove>,
     /// The evidence, in order.
     pub evidence: Vec<EvidenceRow>,
 }
 
 impl Changes {
-    /// Whether nothing changes. Evidence alone is no change: it tells of identifiers that were left out,
-    /// and is kept where that costs nothing.
+    /// Returns whether nothing changes. Evidence alone is no change: it tells of identifiers that
+    /// were left out, and is kept where that costs nothing.
     pub const fn is_empty(&self) -> bool {
         self.fragments.is_empty()
             && self.identifiers.is_empty()

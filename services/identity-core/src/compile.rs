@@ -17,8 +17,8 @@ use crate::normalizer::Normalizer;
 use crate::rules::{ConflictRule, Policy, Rules};
 
 impl Rules {
-    /// Compiles the namespaces and the policy of an installation. Built-in namespaces stay unless they are
-    /// defined, or switched off, by their name.
+    /// Compiles the namespaces and the policy of an installation. Built-in namespaces stay unless
+    /// they are defined, or switched off, by their name.
     ///
     /// # Errors
     /// Every [`Mistake`] of every definition, in their order.

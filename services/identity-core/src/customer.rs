@@ -15,17 +15,18 @@ pub struct Identifier {
     pub value: String,
 }
 
-/// What a plan must know of a customer. Identifiers have one holder, so that counts are enough to judge a union.
+/// A customer as a plan sees it. Identifiers have one holder, so that counts are enough to judge a
+/// union.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomerView {
     /// The canonical id.
     pub id: CustomerId,
     /// When the oldest fragment was made.
     pub create_time: Timestamp,
-    /// How many fragments it has, at least 1.
+    /// The number of its fragments, at least 1.
     pub fragment_count: u32,
-    /// How many identifiers of each namespace it has, by namespace; none is not listed. Shared ones
-    /// count once for each fragment that lists them.
+    /// The number of its identifiers of each namespace, by namespace; none is not listed. Shared
+    /// ones count once for each fragment that lists them.
     pub identifier_counts: Vec<(Box<str>, u32)>,
     /// All that is known of it; absent where only the counts were loaded.
     pub detail: Option<Arc<Detail>>,
@@ -36,7 +37,8 @@ pub struct CustomerView {
 pub struct Detail {
     /// All its fragments.
     pub fragments: Vec<NewFragment>,
-    /// All its identifiers but shared ones.
+    /// All its identifiers but shared ones; of those of one time the ones that came first are
+    /// first.
     pub held: Vec<Held>,
 }
 
@@ -80,18 +82,18 @@ impl CustomerView {
         })
     }
 
-    /// Whether this customer is older: the one that survives when the two are joined.
+    /// Returns whether this customer is older: the one that survives when the two are joined.
     pub fn is_older_than(&self, other: &Self) -> bool {
         (self.create_time, self.id) < (other.create_time, other.id)
     }
 
-    /// How many identifiers of a namespace it has.
+    /// Returns the number of its identifiers of a namespace.
     pub fn identifiers_in(&self, namespace: &str) -> u32 {
         self.place(namespace)
             .map_or(0, |place| self.identifier_counts[place].1)
     }
 
-    /// How many identifiers it has.
+    /// Returns the number of its identifiers.
     pub fn identifier_count(&self) -> u32 {
         self.identifier_counts.iter().map(|(_, count)| count).sum()
     }
@@ -117,7 +119,8 @@ impl CustomerView {
         }
     }
 
-    /// How many identifiers of a namespace came to it at a time or since; none where that is not loaded.
+    /// Returns the number of its identifiers of a namespace that came at a time or since; 0 where
+    /// they are not loaded.
     pub fn count_since(&self, namespace: &str, since: Timestamp) -> u32 {
         let held = self.detail.iter().flat_map(|detail| &detail.held);
         let counted =

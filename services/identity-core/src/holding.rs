@@ -13,9 +13,11 @@ pub enum HolderState {
     Live,
     /// Several customers claimed it: it is nobody's. Its fragment is the last one that had it.
     Contested,
-    /// It stood between too many customers: it is nobody's. Its fragment is the last one that had it.
+    /// It stood between too many customers: it is nobody's. Its fragment is the last one that had
+    /// it.
     Quarantined,
-    /// Its fragment is the anonymous customer of events that carry nothing else: it is contested, or shared.
+    /// Its fragment is the anonymous customer of events that carry nothing else: it is contested,
+    /// or shared.
     Alone,
 }
 
@@ -35,13 +37,13 @@ pub struct Holding {
 pub struct HoldingChange {
     /// The value.
     pub identifier: Identifier,
-    /// As it was loaded; absent where nothing was known of it. Of a value that was released without being
-    /// told, its customers are not.
+    /// As it was loaded; absent where nothing was known of it. Of a value that was released without
+    /// being told, its customers are not.
     pub before: Option<Holding>,
     /// As it is; absent where it was released: it names nobody until it is seen again.
     pub after: Option<Holding>,
-    /// True where it came to its customer by this batch, alone or with its fragment: the time at which it
-    /// was attached is that of the batch.
+    /// True where it came to its customer by this batch, alone or with its fragment: the time at
+    /// which it was attached is that of the batch.
     pub is_attached: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Characters that nobody sees: they come along when values are copied from pages and documents, and
-//! make two of one value.
+//! Characters that nobody sees: they come along when values are copied from pages and documents,
+//! and make two of one value.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,8 @@
 //! Identity, decided: which customer an event belongs to, and what that changes.
 //!
-//! Pure: no async, clock, randomness, IO or logging. It does not know where customers are kept; the service loads what
-//! a batch touches, lets an [`Overlay`] decide event by event, and writes the [`Changes`].
+//! Pure: no async, clock, randomness, IO or logging. It does not know where customers are kept; the
+//! service loads what a batch touches, lets an [`Overlay`] decide event by event, and writes the
+//! [`Changes`].
 
 mod blocked;
 mod changes;
@@ -20,6 +21,7 @@ mod screen;
 mod simulation;
 mod tally;
 
+pub use blocked::built_in_blocked;
 pub use changes::{
     Changes, CustomerChange, Evidence, EvidenceKind, EvidenceRow, FragmentMove, Merge, Need,
     Resolution, SharedListing, Split,

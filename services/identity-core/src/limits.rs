@@ -8,12 +8,14 @@ pub const IDENTIFIERS_PER_CUSTOMER: u32 = 1_000;
 pub const IDENTIFIERS_WHERE_REASSIGNED: u32 = 50;
 /// Identifiers of one event.
 pub const IDENTIFIERS_PER_EVENT: usize = 20;
-/// Values of one namespace that an alias may give a customer, whatever the limit of the namespace: a
-/// person who was somebody else before was so a few times, and more is a bridge between strangers.
+/// Values of one namespace that an alias may give a customer, whatever the limit of the namespace:
+/// a person who was somebody else before was so a few times, and more is a bridge between
+/// strangers.
 pub const ALIAS_VALUES: u32 = 10;
 /// Characters of an identifier's value.
 pub const IDENTIFIER_CHARS: usize = 400;
-/// Namespaces of one installation: each is compared with each at publishing, and counted for each customer.
+/// Namespaces of one installation: each is compared with each at publishing, and counted for each
+/// customer.
 pub const NAMESPACES: usize = 100;
 /// Customers between whom a value may stand, where its namespace says nothing else.
 pub const FAN_OUT: u32 = 20;

@@ -110,7 +110,7 @@ impl Namespace {
         self.uniqueness
     }
 
-    /// Whether its values name people: a customer who has one is known.
+    /// Returns whether its values name people: a customer who has one is known.
     pub const fn names_people(&self) -> bool {
         self.names_people
     }

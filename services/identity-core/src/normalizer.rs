@@ -78,7 +78,8 @@ impl Normalizer {
     }
 }
 
-/// Reads a telephone number, in E.164; absent where it is none, or where nobody can say of which country.
+/// Reads a telephone number, in E.164; absent where it is none, or where nobody can say of which
+/// country.
 ///
 /// Letters are none of it: an extension would make one of all who share a switchboard.
 pub(crate) fn phone(value: &str, country: Option<country::Id>) -> Option<String> {
@@ -106,10 +107,11 @@ pub(crate) fn phone(value: &str, country: Option<country::Id>) -> Option<String>
     (PHONE_DIGITS.contains(&count) && text.starts_with('+')).then_some(text)
 }
 
-/// A text in normalization form KC, case-folded, without invisible characters; absent where nothing is
-/// left, or control characters are.
+/// A text in normalization form KC, case-folded, without invisible characters; absent where nothing
+/// is left, or control characters are.
 fn folded(value: &str) -> Option<String> {
-    // Compatibility forms may bring capitals and white space, and folding may bring marks that compose.
+    // Compatibility forms may bring capitals and white space, and folding may bring marks that
+    // compose.
     let once = |text: &str| -> String {
         let visible = without_invisible(text);
         let visible = without_joiners(&visible);
@@ -129,7 +131,8 @@ fn fold(sign: char) -> impl Iterator<Item = char> {
     upper.into_iter().flatten().chain(is_plain.then_some(sign))
 }
 
-/// The shape that every deliverable address has (RFC 5321 §4.1.2 without quoted local parts and address literals).
+/// The shape that every deliverable address has (RFC 5321 §4.1.2 without quoted local parts and
+/// address literals).
 fn is_email(value: &str) -> bool {
     let Some((local, domain)) = value.split_once('@') else {
         return false;

@@ -19,14 +19,14 @@ use crate::holding::{FanOut, HolderState, Holding};
 use crate::namespace::Uniqueness;
 use crate::rules::Rules;
 
-/// What is known of identifiers and customers, with the changes of a batch laid over it.
+/// The knowledge of identifiers and customers, with the changes of a batch laid over it.
 #[derive(Debug)]
 pub struct Overlay<'r> {
     rules: &'r Rules,
     holders: HashMap<Identifier, Holder>,
     customers: HashMap<CustomerId, Known>,
-    /// The customer of each fragment that was made, joined or split off in the batch; one that is the
-    /// root leads to itself.
+    /// The customer of each fragment that was made, joined or split off in the batch; one that is
+    /// the root leads to itself.
     roots: HashMap<FragmentId, CustomerId>,
     /// The customers for whom a shared value is listed.
     listed: HashMap<Identifier, Vec<CustomerId>>,
@@ -65,8 +65,8 @@ impl<'r> Overlay<'r> {
         }
     }
 
-    /// Tells how a value is held, and the customer of its fragment; of a shared value only the anonymous
-    /// customer of its own is told so.
+    /// Tells how a value is held, and the customer of its fragment; of a shared value only the
+    /// anonymous customer of its own is told so.
     pub fn hold(
         &mut self,
         identifier: Identifier,
@@ -116,13 +116,13 @@ impl<'r> Overlay<'r> {
         );
     }
 
-    /// Where a customer is now, after the merges of this batch.
+    /// Returns the customer that one is now, after the merges of this batch.
     pub fn root(&self, customer: CustomerId) -> CustomerId {
         self.root_of(customer.fragment(), customer)
     }
 
-    /// Joins customers into the first of them, which must be the oldest, as [`crate::plan_merge`] says.
-    /// What an unmerge said of them is passed over.
+    /// Joins customers into the first of them, which must be the oldest, as [`crate::plan_merge`]
+    /// says. The word of an unmerge about them is passed over.
     ///
     /// # Panics
     /// Where one of them was not told.
@@ -138,7 +138,7 @@ impl<'r> Overlay<'r> {
         self.rules
     }
 
-    /// Who a customer is, where it was told.
+    /// Returns a customer as it was told and changed since.
     pub(crate) fn view(&self, customer: CustomerId) -> Result<&CustomerView, Need> {
         let known = self.customers.get(&customer);
         known.map(|known| &known.view).ok_or(Need::View(customer))

@@ -1,4 +1,4 @@
-//! What an event does to each identifier that it carries, decided before anything is changed.
+//! The fate of each identifier that an event carries, decided before anything is changed.
 //!
 //! Greedy from the top: identifiers are looked at by priority, and each is judged against what was
 //! accepted before it. That is the same as dropping from the lowest priority up until the rest is
@@ -41,7 +41,7 @@ pub(crate) enum Standing {
     Shared,
 }
 
-/// What becomes of one identifier of an event.
+/// The fate of one identifier of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It becomes one of the customer's.
@@ -60,7 +60,7 @@ pub(crate) enum Verdict {
     Drop(DropReason),
 }
 
-/// What becomes of the identifiers of an event.
+/// The fate of the identifiers of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// For each claim.
@@ -86,8 +86,8 @@ impl Plan {
 pub(crate) struct Planner<'p, 'r> {
     pub(crate) overlay: &'p Overlay<'r>,
     pub(crate) claims: &'p [Claim],
-    /// For each claim, the number of other customers between whom its value stood, and whether one is
-    /// among them.
+    /// For each claim, the number of other customers between whom its value stood, and whether one
+    /// is among them.
     pub(crate) fan_out: &'p dyn FanOuts,
     /// True where the sender knows that all are one person's.
     pub(crate) is_alias: bool,
@@ -123,8 +123,8 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// Takes the claims in their order. Returns those that bridge two people and are to be contested
-    /// together; then it is to be begun again.
+    /// Takes the claims in their order. Returns those that bridge two people and are to be
+    /// contested together; then it is to be begun again.
     fn take_all(&self, trial: &mut Trial<'_, '_, '_>) -> Result<Vec<usize>, Need> {
         for place in self.order() {
             let claim = self.claims[place];

@@ -33,7 +33,8 @@ pub enum ConflictRule {
     ReassignNewest,
     /// It is nobody's from then on, as with Snowplow.
     AmbiguousAnonymous,
-    /// The event goes on without it, and without those of any other known customer, as with PostHog.
+    /// The event goes on without it, and without those of any other known customer, as with
+    /// PostHog.
     RefuseIfKnown,
     /// It goes to the customer of the event, and earlier events stay, as with Apache Unomi.
     SwitchSession,

@@ -1,4 +1,4 @@
-//! Which identifiers of an event may name a customer.
+//! Identifiers of an event that may name a customer, and those that may not.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use crate::limits::{IDENTIFIER_CHARS, IDENTIFIERS_PER_EVENT};
 use crate::normalizer::MalformedValue;
 use crate::rules::Rules;
 
-/// Why an identifier was not used to resolve its event.
+/// The reason for which an identifier was not used to resolve its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DropReason {
     /// The value names nobody, such as `null`.
@@ -64,7 +64,7 @@ impl DropReason {
 pub struct Dropped {
     /// The identifier; as it came where screening dropped it, else as normalised.
     pub identifier: Identifier,
-    /// Why.
+    /// The reason.
     pub reason: DropReason,
 }
 
@@ -80,8 +80,8 @@ pub struct Screened {
 }
 
 /// Screens the identifiers of an event. Of several of one namespace the first ones have priority;
-/// one that is there twice, once it is normalised, counts once. Of more than an event may have, those of
-/// the lowest priority are left out.
+/// one that is there twice, once it is normalised, counts once. Of more than an event may have,
+/// those of the lowest priority are left out.
 pub fn screen(rules: &Rules, identifiers: impl IntoIterator<Item = (String, String)>) -> Screened {
     let identifiers = identifiers.into_iter();
     let mut screened = Screened {

@@ -1,4 +1,5 @@
-//! Events decided in memory, so that rules can be tried: the same decisions, with nobody known at first.
+//! Events decided in memory, so that rules can be tried: the same decisions, with nobody known at
+//! first.
 
 use std::collections::HashMap;
 
@@ -11,10 +12,11 @@ use crate::overlay::Overlay;
 use crate::rules::Rules;
 use crate::screen::{DropReason, Dropped, screen};
 
-/// The outcome of one event. Customers are numbered from 1 in the order in which events went to them.
+/// The outcome of one event. Customers are numbered from 1 in the order in which events went to
+/// them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventOutcome {
-    /// Whose it is, for now; absent where it was refused.
+    /// Its customer, for now; absent where it was refused.
     pub customer: Option<u32>,
     /// The fragment of it: [`Simulation::customer_of`] says whose it is later; absent where it was
     /// refused.
@@ -57,8 +59,9 @@ impl<'r> Simulation<'r> {
         }
     }
 
-    /// Takes an event: its time, and its identifiers as they were sent. Events are accepted in the order
-    /// in which they are taken, so that one of an earlier time counts as of the latest so far.
+    /// Takes an event: its time, and its identifiers as they were sent. Events are accepted in the
+    /// order in which they are taken, so that one of an earlier time counts as of the latest so
+    /// far.
     pub fn event(&mut self, time: Timestamp, identifiers: Vec<Identifier>) -> EventOutcome {
         self.now = self.now.max(time);
         let rules = self.overlay.rules();
@@ -124,8 +127,8 @@ impl<'r> Simulation<'r> {
     }
 }
 
-/// The numbers of the customers that there are. Whoever keeps the person keeps the number: of customers
-/// that are joined the lowest one stays, and who gave something away stays who they were.
+/// The numbers of the customers that there are. Whoever keeps the person keeps the number: of
+/// customers that are joined the lowest one stays, and who gave something away stays who they were.
 #[derive(Debug, Default)]
 struct Numbers {
     numbers: HashMap<CustomerId, u32>,

@@ -1,4 +1,4 @@
-//! What hangs together.
+//! Fragments that hang together.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,8 @@ use kernel::FragmentId;
 
 use crate::customer::NewFragment;
 
-/// Returns the fragments that hang together by edges, each group oldest first, and the groups by their
-/// oldest fragment. Edges to others are passed over.
+/// Returns the fragments that hang together by edges, each group oldest first, and the groups by
+/// their oldest fragment. Edges to others are passed over.
 pub fn components(
     fragments: &[NewFragment],
     edges: impl IntoIterator<Item = (FragmentId, FragmentId)>,

@@ -1,11 +1,11 @@
-//! What comes apart where evidence is taken back.
+//! Plans of unmerges: evidence is taken back, and parts come apart.
 
 use kernel::FragmentId;
 
 use super::{Edge, Graph, UnmergeBy, UnmergePlan, components};
 
-/// Plans an unmerge: takes evidence back, and looks at what still hangs together. Nothing comes apart where
-/// other evidence holds it together; then that is told.
+/// Plans an unmerge: takes evidence back, and looks at what still hangs together. Nothing comes
+/// apart where other evidence holds it together; then that is told.
 pub fn plan_unmerge<K: Clone + PartialEq>(graph: &Graph<K>, by: &UnmergeBy<K>) -> UnmergePlan<K> {
     match by {
         UnmergeBy::Evidence(keys) => take_back(graph, None, |edge| keys.contains(&edge.key)),
@@ -35,15 +35,15 @@ fn take_out<K: Clone + PartialEq>(graph: &Graph<K>, fragment: FragmentId) -> Unm
     take_back(graph, Some(fragment), is_own)
 }
 
-/// Takes evidence back, and looks at what still hangs together; a fragment that is named leaves whatever
-/// it hangs on.
+/// Takes evidence back, and looks at what still hangs together; a fragment that is named leaves
+/// whatever it hangs on.
 fn take_back<K: Clone + PartialEq>(
     graph: &Graph<K>,
     leaving: Option<FragmentId>,
     is_taken: impl Fn(&Edge<K>) -> bool,
 ) -> UnmergePlan<K> {
     let before = components(&graph.fragments, graph.edges.iter().map(|it| (it.a, it.b)));
-    // What nothing held before hangs on the oldest of those that stay.
+    // A group that nothing held before hangs on the oldest of those that stay.
     let stays = |fragment: &&FragmentId| Some(**fragment) != leaving;
     let anchor = before.iter().flatten().find(stays).copied();
     let groups = before.iter().filter_map(|group| group.iter().find(stays));

@@ -1,4 +1,5 @@
-//! Events that name nobody: they go to the anonymous customer of a value, always the same, or are refused.
+//! Events that name nobody: they go to the anonymous customer of a value, always the same, or are
+//! refused.
 
 use kernel::{CustomerId, FragmentId};
 

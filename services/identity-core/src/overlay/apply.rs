@@ -12,7 +12,7 @@ use crate::plan::{Claim, Plan, Standing, Verdict};
 use crate::rules::ConflictRule;
 use crate::screen::{DropReason, Dropped, Screened};
 
-/// What makes fragments, and the time of acceptance.
+/// The maker of fragments, and the time of acceptance.
 pub(super) type Maker<'m> = (&'m mut dyn FnMut() -> FragmentId, Timestamp);
 
 impl Overlay<'_> {

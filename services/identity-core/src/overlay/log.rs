@@ -1,4 +1,4 @@
-//! What the events of a batch did, in order.
+//! The changes of the events of a batch, in order.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use crate::changes::{EvidenceKind, EvidenceRow, Merge, SharedListing, Split};
 use crate::customer::{Identifier, NewFragment};
 use crate::holding::Holding;
 
-/// What the events of a batch did.
+/// The changes of the events of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     /// The number of the event that is decided.

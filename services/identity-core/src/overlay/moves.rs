@@ -11,8 +11,8 @@ use crate::customer::{CustomerView, Detail, Held, Identifier, NewFragment};
 use crate::rules::ConflictRule;
 
 impl Overlay<'_> {
-    /// Gives a customer a value that another one has: with its fragment, where that has nothing else and
-    /// leaves somebody behind; else alone.
+    /// Gives a customer a value that another one has: with its fragment, where that has nothing
+    /// else and leaves somebody behind; else alone.
     pub(super) fn take_over(
         &mut self,
         identifier: &Identifier,
@@ -48,6 +48,11 @@ impl Overlay<'_> {
             self.attach(self.root_of(own, own.into()), to, identifier, now);
             to
         };
+        if is_moved {
+            let edge = (own, Some(from));
+            self.log
+                .note(EvidenceKind::Joined, edge, Some(identifier), "");
+        }
         let joined = if is_moved { own } else { from };
         let edge = (to, Some(joined));
         self.log
@@ -55,8 +60,9 @@ impl Overlay<'_> {
         self.fan_out(identifier, refitted.unwrap_or(giver));
     }
 
-    /// Moves a fragment that has one identifier only, with its events. Returns who is left behind; nobody,
-    /// and changes nothing, where it has other identifiers, or is all there is of its customer.
+    /// Moves a fragment that has one identifier only, with its events. Returns who is left behind;
+    /// nobody, and changes nothing, where it has other identifiers, or is all there is of its
+    /// customer.
     fn refit(
         &mut self,
         identifier: &Identifier,
@@ -79,15 +85,17 @@ impl Overlay<'_> {
         } else {
             (part, giver)
         };
-        if let Some(detail) = self.changed(mover).detail() {
-            for held in &mut detail.held {
-                if held.identifier == *identifier {
-                    held.attach_time = now;
-                }
-            }
-        }
         self.log.attached.insert(identifier.clone());
-        self.join(customer, mover);
+        let whole = self.join(customer, mover);
+        // It is the newest of the whole, also among those of the same time.
+        if let Some(detail) = self.changed(whole).detail() {
+            detail.held.retain(|held| held.identifier != *identifier);
+            detail.held.push(Held {
+                identifier: identifier.clone(),
+                fragment: from,
+                attach_time: now,
+            });
+        }
         Some(left)
     }
 

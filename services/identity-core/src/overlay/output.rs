@@ -1,4 +1,4 @@
-//! What the events of a batch changed, net.
+//! The net changes of the events of a batch.
 
 use kernel::{CustomerId, FragmentId};
 
@@ -10,7 +10,7 @@ use crate::customer::Identifier;
 use crate::holding::{HolderState, Holding, HoldingChange};
 
 impl Overlay<'_> {
-    /// What the events so far changed.
+    /// Returns the net changes of the events so far.
     pub fn into_changes(mut self) -> Changes {
         let log = std::mem::take(&mut self.log);
         let mut changes = Changes {
@@ -37,12 +37,13 @@ impl Overlay<'_> {
         changes
     }
 
-    /// What was not forgotten: the merges, the splits, and the shared values that were listed.
+    /// Returns the merges, the splits and the listed shared values that were not forgotten.
     pub(crate) fn unforgotten(&self) -> (&[Merge], &[Split], &[SharedListing]) {
         (&self.log.merges, &self.log.splits, &self.log.shared)
     }
 
-    /// Forgets what the events so far changed, for who does not write it: what they made of it stays.
+    /// Forgets the changes of the events so far, which nobody writes: the state that they made
+    /// stays.
     pub(crate) fn forget_changes(&mut self) {
         let event = self.log.event;
         self.log = Log {

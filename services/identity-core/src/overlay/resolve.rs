@@ -10,7 +10,7 @@ use crate::namespace::Uniqueness;
 use crate::plan::{Claim, FanOuts, Plan, Planner, Standing, Verdict};
 use crate::screen::Screened;
 
-/// Who stood between whom, of the values of an event.
+/// The customers between whom the values of an event stood.
 #[derive(Debug)]
 struct EventFanOuts<'a, 'r> {
     overlay: &'a Overlay<'r>,
@@ -31,8 +31,8 @@ impl FanOuts for EventFanOuts<'_, '_> {
 }
 
 impl Overlay<'_> {
-    /// Decides one event. `fragment` is used where somebody is seen for the first time, at `now`, the
-    /// time of acceptance.
+    /// Decides one event. `fragment` is used where somebody is seen for the first time, at `now`,
+    /// the time of acceptance.
     ///
     /// # Errors
     /// [`Need`]: this event has changed nothing.
@@ -100,8 +100,8 @@ impl Overlay<'_> {
         }
     }
 
-    /// The answer where one customer has all identifiers already: nothing changes, so that no limit can
-    /// break; limits lowered since do not undo what is.
+    /// The answer where one customer has all identifiers already: nothing changes, so that no limit
+    /// can break; limits lowered since do not undo what is.
     fn only_holder(&self, screened: &Screened, claims: &[Claim]) -> Option<Resolution> {
         let held = |claim: &Claim| match claim.standing {
             Standing::Held(customer, fragment) => Some((customer, fragment)),

@@ -55,8 +55,8 @@ impl Overlay<'_> {
         self.release(customer, held, count.saturating_sub(namespace.limit()));
     }
 
-    /// The values of a namespace that came to a customer since a time, oldest first, without those that
-    /// an event names.
+    /// The values of a namespace that came to a customer since a time, oldest first, without those
+    /// that an event names.
     fn releasable(
         &self,
         customer: CustomerId,
@@ -76,10 +76,8 @@ impl Overlay<'_> {
             .filter(|it| !is_named(it))
             .cloned()
             .collect();
-        held.sort_by(|a, b| {
-            let key = |held: &Held| (held.attach_time, held.fragment);
-            (key(a), &a.identifier).cmp(&(key(b), &b.identifier))
-        });
+        // Stable: those of one time are in the order in which they came.
+        held.sort_by_key(|held| held.attach_time);
         held
     }
 

@@ -1,4 +1,4 @@
-//! What each policy does with an identifier whose holder cannot be one with the event's customer.
+//! Each policy's answer to an identifier whose holder cannot be one with the event's customer.
 
 use kernel::CustomerId;
 
@@ -30,8 +30,8 @@ impl Planner<'_, '_> {
 }
 
 impl Trial<'_, '_, '_> {
-    /// Returns the accepted claims that bridge two people together with the one in conflict: where the
-    /// event names no person, it is nobody's.
+    /// Returns the accepted claims that bridge two people together with the one in conflict: where
+    /// the event names no person, it is nobody's.
     pub(super) fn bridge(
         &self,
         holder: CustomerId,

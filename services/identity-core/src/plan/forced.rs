@@ -19,7 +19,8 @@ pub struct TooLarge {
 
 /// Plans a forced merge: the survivor first, then the others, oldest first.
 ///
-/// Somebody who names the customers knows better than the limits of namespaces; the caps hold all the same.
+/// Somebody who names the customers knows better than the limits of namespaces; the caps hold all
+/// the same.
 ///
 /// # Errors
 /// [`TooLarge`] where the result would be above a cap.

@@ -142,7 +142,8 @@ impl<'t, 'p, 'r> Trial<'t, 'p, 'r> {
         Ok(is_broken.then_some(DropReason::LimitExceeded))
     }
 
-    /// Joins a customer; under [`ConflictRule::UnionAll`] a value that bridges too many is quarantined.
+    /// Joins a customer; under [`ConflictRule::UnionAll`] a value that bridges too many is
+    /// quarantined.
     pub(super) fn join(&mut self, place: usize, customer: CustomerId) -> Result<Verdict, Need> {
         let Claim { rank, .. } = self.planner.claims[place];
         let view = self.planner.overlay.view(customer)?;
@@ -186,8 +187,8 @@ impl<'t, 'p, 'r> Trial<'t, 'p, 'r> {
         oldest.map(|view| view.id)
     }
 
-    /// Fails where the details of a customer who is judged are not loaded: those of the members, and of
-    /// another one.
+    /// Fails where the details of a customer who is judged are not loaded: those of the members,
+    /// and of another one.
     pub(super) fn need_detail(&self, other: Option<CustomerId>) -> Result<(), Need> {
         let customers = self.plan.members.iter().copied().chain(other);
         let lacking: Vec<_> = customers
@@ -263,8 +264,8 @@ impl<'t, 'p, 'r> Trial<'t, 'p, 'r> {
             || self.identifiers + view.identifier_count() > limit
     }
 
-    /// Returns whether the customer would have more than one may have of any namespace. A limit that was
-    /// lowered since is not broken by who gets nothing of that namespace.
+    /// Returns whether the customer would have more than one may have of any namespace. A limit
+    /// that was lowered since is not broken by who gets nothing of that namespace.
     fn breaks_limit(&self, view: &CustomerView) -> Result<bool, Need> {
         for (rank, namespace) in self.planner.overlay.rules().iter().enumerate() {
             let is_loose = namespace.uniqueness == Uniqueness::Shared
@@ -289,8 +290,8 @@ impl<'t, 'p, 'r> Trial<'t, 'p, 'r> {
         })
     }
 
-    /// Returns whether there are more values of a namespace than a customer may have: of the members, of
-    /// another customer, those that the event adds, and more.
+    /// Returns whether there are more values of a namespace than a customer may have: of the
+    /// members, of another customer, those that the event adds, and more.
     fn is_over(&self, rank: usize, other: Option<&CustomerView>, more: u32) -> Result<bool, Need> {
         let namespace = self.namespace(rank);
         let brought = other.map_or(0, |view| view.identifiers_in(namespace.name()));

@@ -1,4 +1,4 @@
-//! What Segment and Mixpanel document, as a table: events in, customers out.
+//! The documented cases of Segment and Mixpanel, as a table: events in, customers out.
 
 use super::*;
 

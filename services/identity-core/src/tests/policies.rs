@@ -155,7 +155,7 @@ fn a_shared_value_joins_nobody_and_is_listed_for_many() {
             [("t3", DropReason::LimitExceeded)],
             "{rule:?}"
         );
-        // What is listed already changes nothing.
+        // A value that is listed already changes nothing.
         let before = world.customers.clone();
         world.event("user_id=u1 till=t1");
         assert_eq!(world.customers, before, "{rule:?}");

@@ -1,4 +1,4 @@
-//! What holds for any events in any order.
+//! Properties of any events in any order.
 
 use proptest::prelude::*;
 
@@ -41,7 +41,8 @@ fn loose() -> Rules {
 proptest! {
     #[test]
     fn limits_are_never_exceeded_and_every_event_resolves(events in prop::collection::vec(event(), 1..60)) {
-        // World::apply checks every limit, that the oldest survives, and that no identifier has two holders.
+        // World::apply checks every limit, that the oldest survives, and that no identifier has two
+        // holders.
         let mut world = World::new(tight());
         for event in &events {
             let resolution = world.event(event);
@@ -145,6 +146,11 @@ proptest! {
         };
         prop_assert_eq!(sorted(&one), sorted(&two));
     }
+}
+
+proptest! {
+    // Six policies, each event by event and in batches.
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn limits_hold_under_every_policy(
@@ -161,8 +167,11 @@ proptest! {
             for chunk in events.chunks(size) {
                 batched.batch(chunk);
             }
-            prop_assert_eq!(single.picture(), batched.picture(), "{:?}", rule);
-            prop_assert_eq!(single.roots, batched.roots, "{:?}", rule);
+            // All of a batch is written at one time, so that another value may be the oldest.
+            if rule != ConflictRule::ReassignNewest {
+                prop_assert_eq!(single.picture(), batched.picture(), "{:?}", rule);
+                prop_assert_eq!(single.roots, batched.roots, "{:?}", rule);
+            }
         }
     }
 }

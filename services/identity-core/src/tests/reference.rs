@@ -1,5 +1,5 @@
-//! The rule told literally, held against the one that is carried out: drop from the lowest priority up
-//! until the rest is consistent, and take back what was not at fault.
+//! The rule told literally, held against the one that is carried out: drop from the lowest priority
+//! up until the rest is consistent, and take back what was not at fault.
 
 use std::collections::BTreeMap;
 

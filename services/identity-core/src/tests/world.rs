@@ -256,7 +256,7 @@ impl World {
         self.rows.insert(change.identifier.clone(), row);
     }
 
-    /// What holds whatever happens.
+    /// Checks everything that holds whatever happens.
     fn check(&self) {
         let mut fragments: BTreeMap<CustomerId, Vec<FragmentId>> = BTreeMap::new();
         for (fragment, root) in &self.roots {

@@ -209,14 +209,14 @@ mod tests {
         assert_eq!(
             sentences(&explained),
             [
-                "Customer c was first seen at 1970-01-01T00:00:00.000Z, and has 2 fragments, \
+                "Customer c was first seen at 1970-01-01T00:00:00Z, and has 2 fragments, \
                  joined, with one identifier.",
                 "login:ID_C never came with a value that names a person, and ties what it came \
                  with to this customer: look at it first where two people seem to be one.",
                 "Events never join it with fragment x again, since an unmerge.",
-                "login:ID_C came to fragment c at 1970-01-01T00:00:01.000Z by event e4 from web; \
-                 seen 2 times, last at 1970-01-01T00:00:03.000Z.",
-                "Fragments c and d were joined at 1970-01-01T00:00:02.000Z by somebody who said \
+                "login:ID_C came to fragment c at 1970-01-01T00:00:01Z by event e4 from web; \
+                 seen 2 times, last at 1970-01-01T00:00:03Z.",
+                "Fragments c and d were joined at 1970-01-01T00:00:02Z by somebody who said \
                  so; an unmerge took that back.",
             ]
         );

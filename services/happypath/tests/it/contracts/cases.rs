@@ -199,7 +199,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     write(
         "ErasureService/Erase",
-        r#"{"request_id": "$ID", "identifiers": [{"namespace": "user_id", "value": "nobody"}]}"#,
+        r#"{"request_id": "$ID", "identifiers": [{"namespace": "user_id", "value": "stranger"}]}"#,
         r#"{"identifiers": [{"namespace": "user_id", "value": "nobody_else"}]}"#,
     ),
     Case {

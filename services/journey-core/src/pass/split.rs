@@ -162,6 +162,10 @@ impl Pass<'_> {
     /// Puts each side where its own fragments are, in maps and on happy paths.
     fn split_places(&mut self, gone: &mut Customer, split: &Split<'_>) -> bool {
         let trails = self.own_trails();
+        let is_alone = trails.iter().all(|trail| trail.ordinal == 0);
+        if is_alone {
+            self.state.trails.clear();
+        }
         let (theirs, own): (Vec<Trail>, Vec<Trail>) = trails
             .into_iter()
             .partition(|trail| split.ordinal_of(trail.ordinal).is_some());

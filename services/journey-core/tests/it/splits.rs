@@ -134,6 +134,7 @@ fn end_of(happenings: &[(u64, Happening)], is_merged: bool) -> World {
             Happening::Merge(..) | Happening::Split(..) => world.take_line(&format!("{hours}h")),
         }
     }
+    world.take_line(&format!("{hours}h"));
     for who in [2, 3] {
         if is_merged {
             split(&mut world, who, false, hours);

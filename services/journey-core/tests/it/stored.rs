@@ -12,6 +12,7 @@ use kernel::Timestamp;
 /// What the store has of a customer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stored {
+    is_written: bool,
     pub(crate) head: Bytes,
     pub(crate) parts: BTreeMap<PartKey, Bytes>,
     /// Bytes of the newest commit: the head, and the parts that it wrote.
@@ -43,6 +44,7 @@ impl Stored {
         );
         assert_eq!(JourneyCore::measure_parts(state).dirty, 0);
         self.head = JourneyCore::encode(state);
+        self.is_written = true;
         self.written = bytes + self.head.len();
         assert!(self.head.len() <= HEAD_BYTES, "{}", self.head.len());
         assert!(self.bytes() <= limits::STATE_BYTES, "{}", self.bytes());
@@ -50,7 +52,7 @@ impl Stored {
 
     /// Reads the head alone.
     pub(crate) fn read(&self) -> State {
-        if self.head.is_empty() {
+        if !self.is_written {
             return State::default();
         }
         JourneyCore::decode(&self.head).expect("its own bytes")

@@ -33,10 +33,10 @@ fn told(world: &World) -> Vec<&'static str> {
 
 #[test]
 fn a_run_that_ended_because_of_the_other_stays_ended() {
-    let lines = ["1d c1 go k=same", "2d c2 go k=same", "3d c2 merged c1"];
+    let lines = ["1h c1 go k=same", "2h c2 go k=same", "3h c2 merged c1"];
     let mut world = world(OWN, &lines);
     assert_eq!(told(&world), ["JOURNEY_DECISIONS", "JOURNEY_ENDED_RUN"]);
-    world.take_line("4d c2 split");
+    world.take_line("4h c2 split");
     let ended = &state(&world, 2).ended;
     assert_eq!((ended.len(), ended[0].reason), (1, Reason::MergedInto));
     assert_eq!(state(&world, 2).runs.len(), 0);
@@ -186,7 +186,7 @@ fn a_state_that_the_version_before_merged_comes_apart_by_its_ordinals() {
     world.states.insert(of, state);
     world.take_line("6d c2 split");
     let theirs = super::state(&world, 2);
-    assert_eq!(theirs.positions[0].stage.as_ref(), "three");
+    assert_eq!(theirs.positions[0].stage.as_ref(), "two");
     let passages = theirs.progress[0].passages.iter();
     let passages: Vec<_> = passages.map(|own| own.milestone.to_string()).collect();
     assert_eq!(passages, ["a", "c"]);
@@ -217,15 +217,15 @@ fn who_was_never_merged_is_stored_as_before() {
 #[test]
 fn an_erased_customer_leaves_runs_maps_and_happy_paths_and_nothing_is_sent() {
     let lines = [
-        "1d c1 a",
-        "1d c1 go k=x",
-        "1d c2 a",
-        "2d c2 merged c1",
-        "2d c3 a",
+        "1h c1 a",
+        "1h c1 go k=x",
+        "1h c2 a",
+        "2h c2 merged c1",
+        "2h c3 a",
     ];
     let mut world = world(OWN, &lines);
     world.replay.told.clear();
-    world.take_line("3d c1 erased");
+    world.take_line("3h c1 erased");
     assert_eq!(
         world.replay.told,
         ["c1 j: a > - ERASED", "c1 m: one > - ERASED"]

@@ -379,6 +379,6 @@ impl HotStore for RedisStore {
     }
 
     async fn scrub(&self, ticket: Option<&str>) -> Result<Scrubbed, HotError> {
-        scrub::scrub(&self.lanes[0], ticket).await
+        self.scrub_files(ticket).await
     }
 }

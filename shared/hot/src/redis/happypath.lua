@@ -435,6 +435,20 @@ local function quarantined(keys, args)
   return page
 end
 
+-- Writes a stream again as it is: a server keeps entries that were removed with those that were added beside them, until all
+-- of these are gone. The copy takes its place once it is whole. keys: stream, copy.
+local function repack(keys)
+  if redis.call('XLEN', keys[1]) == 0 then
+    return {'ok'}
+  end
+  redis.call('DEL', keys[2])
+  for _, entry in ipairs(redis.call('XRANGE', keys[1], '-', '+')) do
+    redis.call('XADD', keys[2], entry[1], unpack(entry[2]))
+  end
+  redis.call('RENAME', keys[2], keys[1])
+  return {'ok'}
+end
+
 -- Whether a restore still has the gate. keys: the gate. args: its token.
 local function has_gate(key, token)
   if redis.call('HGET', key, 'token') ~= token then
@@ -625,6 +639,7 @@ redis.register_function('happypath_@VERSION@_unread', unread)
 redis.register_function('happypath_@VERSION@_trim', trim)
 redis.register_function('happypath_@VERSION@_trim_outbox', trim_outbox)
 redis.register_function('happypath_@VERSION@_quarantined', quarantined)
+redis.register_function('happypath_@VERSION@_repack', repack)
 redis.register_function('happypath_@VERSION@_close_gate', close_gate)
 redis.register_function('happypath_@VERSION@_hold_gate', hold_gate)
 redis.register_function('happypath_@VERSION@_open_gate', open_gate)

@@ -1,6 +1,9 @@
 //! Has servers write their files again, without what was removed: the append-only file, and the
 //! snapshot where they keep one.
 //!
+//! Streams are written again first: a server keeps an entry that was removed in the same node as
+//! those that came before and after it.
+//!
 //! A server counts how often it began to write either. So a ticket says how often it is to have
 //! done so, for each server, and a server that was restarted since begins anew. A server that
 //! refuses is left alone, and the answer says so: whoever runs it has to see to its files. So has
@@ -10,10 +13,12 @@ use std::collections::BTreeMap;
 
 use redis::{Value, cmd};
 
+use super::library::{Function, LIBRARY};
 use super::link::Link;
 use super::reply::failure;
 use super::server::field;
-use crate::{HotError, Scrubbed};
+use super::{RedisStore, pack};
+use crate::{HotError, Owner, Scrubbed, Slot, StreamId, StreamName};
 
 /// The sections of `INFO` that are read.
 const SECTIONS: [&str; 4] = ["server", "persistence", "stats", "replication"];
@@ -51,8 +56,40 @@ const SNAPSHOT: Kind = Kind {
 /// have been begun by then.
 type Targets = BTreeMap<String, u64>;
 
+impl RedisStore {
+    /// Has streams written again, and then the files.
+    pub(super) async fn scrub_files(&self, ticket: Option<&str>) -> Result<Scrubbed, HotError> {
+        if ticket.is_none() {
+            self.repack().await?;
+        }
+        scrub(&self.lanes[0], ticket).await
+    }
+
+    /// Writes all streams again, each for itself, without the bytes of entries that were removed.
+    async fn repack(&self) -> Result<(), HotError> {
+        for partition in self.count.iter() {
+            let names = StreamName::ALL.into_iter();
+            let streams = names.map(|name| self.keys.stream(StreamId { name, partition }));
+            let slots = Owner::ALL.map(|owner| Slot { owner, partition });
+            let logs = slots
+                .iter()
+                .flat_map(|slot| [self.keys.outbox(*slot), self.keys.quarantine(*slot)]);
+            for key in streams.chain(logs) {
+                let copy = format!("{key}:copy");
+                let call = pack::call(
+                    &LIBRARY.name(Function::Repack),
+                    &[key, copy],
+                    &[] as &[&str],
+                );
+                self.call(partition, &call).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Asks for files to be written again, and tells how far that is.
-pub(super) async fn scrub(link: &Link, ticket: Option<&str>) -> Result<Scrubbed, HotError> {
+async fn scrub(link: &Link, ticket: Option<&str>) -> Result<Scrubbed, HotError> {
     let before = ticket.map(read_ticket).unwrap_or_default();
     let (mut targets, mut waiting, mut told) = (Targets::new(), 0_usize, Vec::new());
     let infos = link.info(&SECTIONS).await.map_err(failure)?;

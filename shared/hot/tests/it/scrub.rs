@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hot::{
-    Append, Appended, Commit, Cursor, EmbeddedStore, HotStore, OutboxMessage, Owner, QuarantineId,
-    RedisOptions, RedisStore, Slot, Standing, StateKey, StateWrite, StreamId, StreamName, Timer,
+    Append, Appended, Commit, Cursor, EmbeddedStore, HotStore, OutboxMessage, Owner, PageBounds,
+    QuarantineId, RedisOptions, RedisStore, Slot, Standing, StateKey, StateWrite, StreamId,
+    StreamName, Timer,
 };
 use kernel::PartitionId;
 use testkit::RedisServer;
@@ -41,14 +42,16 @@ fn write(key: &str, value: Option<String>) -> StateWrite {
 /// Writes everywhere.
 async fn fill(store: &dyn HotStore) {
     store.open(SLOT, 1).await.expect("opens");
-    let append = Append {
-        to: EVENTS,
-        payload: ENTRY.into(),
-        source: None,
-        origin: None,
-    };
-    let appended = store.append(&append).await.expect("appends");
-    assert_eq!(appended, Appended::Applied);
+    for payload in [ENTRY, "of another"] {
+        let append = Append {
+            to: EVENTS,
+            payload: payload.into(),
+            source: None,
+            origin: None,
+        };
+        let appended = store.append(&append).await.expect("appends");
+        assert_eq!(appended, Appended::Applied);
+    }
     let commit = Commit {
         epoch: 1,
         seq: 1,
@@ -57,11 +60,13 @@ async fn fill(store: &dyn HotStore) {
             write("somebody", Some(STATE.to_owned())),
             write("other", Some("of-another".to_owned())),
         ],
-        outbox: vec![OutboxMessage {
-            to: EVENTS,
-            payload: MESSAGE.into(),
-        }],
-        quarantine: vec![ASIDE.into()],
+        outbox: [MESSAGE, "of another"]
+            .map(|payload| OutboxMessage {
+                to: EVENTS,
+                payload: payload.into(),
+            })
+            .into(),
+        quarantine: vec![ASIDE.into(), "of another".into()],
         ..Commit::default()
     };
     store.commit(SLOT, &commit).await.expect("commits");
@@ -70,13 +75,13 @@ async fn fill(store: &dyn HotStore) {
 /// Removes what is of somebody.
 async fn empty(store: &dyn HotStore) {
     let entries = store.poll(EVENTS, Cursor::START, 9).await.expect("polls");
-    let last = entries.last().expect("an entry");
+    let first = entries.first().expect("an entry");
     let commit = Commit {
         epoch: 1,
         seq: 2,
         batch_id: 2,
         states: vec![write("somebody", None)],
-        cursors: vec![(EVENTS.name, last.cursor)],
+        cursors: vec![(EVENTS.name, first.cursor)],
         released: vec![QuarantineId {
             commit_seq: 1,
             index: 0,
@@ -136,6 +141,25 @@ async fn check_other(store: &dyn HotStore) {
     let loaded = store.load(SLOT, &keys).await.expect("loads");
     let values: Vec<_> = loaded.into_iter().map(|it| it.map(|it| it.value)).collect();
     assert_eq!(values, [None, Some(Bytes::from_static(b"of-another"))]);
+    let entries = store.poll(EVENTS, Cursor::START, 9).await.expect("polls");
+    let entries: Vec<_> = entries.into_iter().map(|it| it.payload).collect();
+    assert_eq!(entries, ["of another"]);
+    let messages = store.outbox(SLOT, 0, 9).await.expect("reads");
+    assert_eq!(messages.len(), 1);
+    assert_eq!(
+        (messages[0].seq, &messages[0].message.payload[..]),
+        (2, &b"of another"[..])
+    );
+    let page = PageBounds {
+        entries: 9,
+        bytes: 1_000,
+    };
+    let aside = store.quarantined(SLOT, None, page).await.expect("reads");
+    let aside: Vec<_> = aside
+        .into_iter()
+        .map(|it| (it.id.index, it.payload))
+        .collect();
+    assert_eq!(aside, [(1, Bytes::from_static(b"of another"))]);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
 use self::answer::{cut_dropped, refused, resolved};
-pub(crate) use self::answer::{dropped_identifiers, rejected_events};
+pub(crate) use self::answer::{dropped_identifier, dropped_identifiers, rejected_events};
 pub(crate) use self::failure::{append_failure, import_failure, resolve_failure};
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake};
@@ -44,11 +44,11 @@ const ID_CHARS: usize = 100;
 /// The service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct IdentityRpc {
-    intake: Arc<Intake>,
-    idempotency: Idempotency,
-    events: Option<EventLog>,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) events: Option<EventLog>,
     under_way: Arc<Semaphore>,
-    shutdown: CancellationToken,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl IdentityRpc {
@@ -118,7 +118,7 @@ impl IdentityRpc {
 
     /// Returns until when a unary request tries: as long as its caller waits, and no longer than is
     /// good for the others. A caller still gets the reason before the deadline.
-    fn patience(&self) -> Instant {
+    pub(crate) fn patience(&self) -> Instant {
         let own = Instant::now() + self.own_patience();
         Deadline::current().map_or(own, |deadline| deadline.last_wait().min(own))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use definitions::DefinitionStore;
 use engine::{Clock, SystemClock, TimeSource};
 use hot::SharedHotStore;
-use identity_core::Namespaces;
+use identity_core::Rules;
 use journal::EventLog;
 use kernel::PartitionCount;
 use kernel::limits::MESSAGE_BYTES;
@@ -19,12 +19,13 @@ use crate::append::Appender;
 use crate::catalog::NamespaceCatalog;
 use crate::chance::{Chance, MachineChance};
 use crate::clock::IngestClock;
+use crate::erasure::{ErasureParts, KeyError, Tombstones, work_on_erasures};
 use crate::erasure_rpc::ErasureRpc;
-use crate::graph_rpc::ResolutionRpc;
 use crate::ingest::Intake;
 use crate::ledger::{Ledgers, keep_ledgers};
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
+use crate::resolution::ResolutionRpc;
 use crate::resolve::Resolver;
 use crate::rpc::IdentityRpc;
 use crate::store::{IMPORT_MIGRATIONS, IdentityStore, MIGRATIONS, Tables};
@@ -50,7 +51,7 @@ pub struct Identity {
     /// Draws ids and pauses.
     pub chance: Arc<dyn Chance>,
     /// The namespaces, now and after each change.
-    pub namespaces: watch::Receiver<Arc<Namespaces>>,
+    pub namespaces: watch::Receiver<Arc<Rules>>,
     /// Where other processes store newer ones; absent where nobody does.
     pub definitions: Option<Arc<DefinitionStore<NamespaceCatalog>>>,
     /// The services behind, whose receipts events wait for on stream time; absent where nothing is
@@ -79,9 +80,12 @@ impl Identity {
         self.database.migrate(IMPORTS, IMPORT_MIGRATIONS).await?;
         let store = IdentityStore::with_chance(self.database, Arc::clone(&self.chance));
         let start = store.virtual_time().await?;
-        Ok(Arc::new(Intake {
+        let tombstones = Tombstones::new(store.database().clone());
+        let intake = Arc::new(Intake {
             positions: PositionScope::of(self.hot.as_ref()),
-            resolver: Resolver::with_chance(show(store.clone()), self.chance),
+            resolver: Resolver::with_chance(show(store.clone()), self.chance)
+                .with_tombstones(tombstones.clone()),
+            tombstones,
             store,
             own_clock: self.own_clock,
             appender: Appender::new(self.hot),
@@ -96,7 +100,16 @@ impl Identity {
             definitions: self.definitions,
             partitions: self.partitions,
             metrics: IngestMetrics::new(),
-        }))
+        });
+        // Where the key is sealed, nobody has given the keys for it yet.
+        match intake.refresh_tombstones().await {
+            Ok(()) | Err(KeyError::Sealed) => Ok(intake),
+            Err(KeyError::Database(error)) => Err(storage::StorageError::Database(error)),
+            Err(other) => {
+                let error = sea_orm::DbErr::Custom(other.to_string());
+                Err(storage::StorageError::Database(error))
+            }
+        }
     }
 }
 
@@ -109,7 +122,14 @@ pub fn start(context: &Context) -> Awaited<'_, Service> {
 }
 
 async fn start_parts(context: &Context) -> Result<Service, StartError> {
-    let store = context.load_definitions(NAME, NamespaceCatalog).await?;
+    // Definitions are held against the values that are there.
+    context
+        .database
+        .migrate(NAME, MIGRATIONS)
+        .await
+        .map_err(|error| context.database_error(error))?;
+    let catalog = NamespaceCatalog::over(IdentityStore::new(context.database.clone()));
+    let store = context.load_definitions(NAME, catalog).await?;
     let identity = Identity {
         database: context.database.clone(),
         hot: context.hot_store()?,
@@ -129,6 +149,11 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         Arc::clone(&intake),
         context.shutdown.clone(),
     ));
+    if let Some(vault) = &context.vault {
+        intake.tombstones.unseal_with(vault.clone());
+    }
+    let read = intake.refresh_tombstones().await;
+    read.map_err(|error| StartError::service(NAME, error))?;
     let keeper = tokio::spawn(keep_ledgers(Arc::clone(&intake), context.shutdown.clone()));
     let events = match &context.journal {
         Some(_) => Some(
@@ -138,11 +163,21 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         ),
         None => None,
     };
-    let resolution = ResolutionRpc::new(Arc::clone(&intake), context.idempotency.clone());
-    let erasure = ErasureRpc::new(Arc::clone(&intake), context.idempotency.clone());
+    let parts = ErasureParts {
+        intake: Arc::clone(&intake),
+        hot: context.hot_store()?,
+        events: events.clone(),
+        changes: context.changes.clone(),
+    };
+    let eraser = tokio::spawn(work_on_erasures(parts, context.shutdown.clone()));
+    let erasure = ErasureRpc::new(Arc::clone(&intake), context.idempotency.clone())
+        .with_event_log(events.clone())
+        .with_deadline(context.config.erasure_deadline);
     let rpc = IdentityRpc::new(intake, context.idempotency.clone())
         .with_event_log(events)
         .with_shutdown(context.shutdown.clone());
+    let resolution =
+        ResolutionRpc::new(rpc.clone()).with_event_retention(context.config.event_retention);
     let server = IdentityServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)
         .with_grpc(server)
@@ -150,8 +185,9 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         .with_grpc(erasure.into_server())
         .with_definitions(store)
         .on_shutdown(async move || {
-            // Both end by themselves once the process is told to; a panic in one was logged by the runtime.
+            // They end by themselves once the process is told to; a panic in one was logged by the runtime.
             let _ended = announcer.await;
             let _ended = keeper.await;
+            let _ended = eraser.await;
         }))
 }

@@ -69,7 +69,8 @@ pub(super) fn resolved(event: AcceptedEvent) -> v1::ResolvedEvent {
     }
 }
 
-fn dropped_identifier(dropped: Dropped) -> v1::DroppedIdentifier {
+/// Returns an identifier that was left out, as answers tell it.
+pub(crate) fn dropped_identifier(dropped: Dropped) -> v1::DroppedIdentifier {
     v1::DroppedIdentifier {
         namespace: dropped.identifier.namespace,
         value: dropped.identifier.value,

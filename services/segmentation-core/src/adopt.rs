@@ -97,7 +97,7 @@ impl Own<'_> {
     ) -> Result<(), MissingParts> {
         let (id, ordinal) = (history.id, self.ordinal);
         if self.fragments.joined.contains(&ordinal) && self.features.has_of(id, LAST) {
-            // What happened to it is among what happened to others.
+            // Its events are among those of others.
             return Ok(());
         }
         if is_new && !self.features.has_of(id, ordinal) {

@@ -25,7 +25,8 @@ pub(crate) fn tell_changes(key: &Bytes, changes: &[SegmentChange], effects: &mut
     }
 }
 
-/// Tells that a customer who is no more leaves all segments, such as one who is joined into another.
+/// Tells that a customer who is no more leaves all segments, such as one who is joined into
+/// another.
 pub(crate) fn tell_leave(
     key: &Bytes,
     memberships: &[Membership],

@@ -1,8 +1,8 @@
 //! Decides what is known about a customer and which segments they are in. Pure.
 //!
 //! It keeps traits, bounded histories and memberships, and changes memberships by events, by time
-//! alone, by merges, by unmerges and by new definitions, each with its reason and the exact instant. It does not
-//! store, read clocks, or talk to anybody.
+//! alone, by merges, by unmerges and by new definitions, each with its reason and the exact
+//! instant. It does not store, read clocks, or talk to anybody.
 
 mod adopt;
 mod change;
@@ -15,6 +15,7 @@ mod definitions;
 mod evaluate;
 mod explain;
 mod feature;
+mod inseparable;
 mod learn;
 pub mod limits;
 mod merge;
@@ -28,6 +29,6 @@ pub use self::core::SegmentationCore;
 pub use counter::Counter;
 pub use definitions::Definitions;
 pub use explain::{ExplainError, Explanation, explain_expression, explain_segments};
+pub use inseparable::{Inseparable, inseparable};
 pub use reading::{FeatureReading, Known};
 pub use state::{EventTotal, Membership, MissingParts, PartKind, RecentEvent, State};
-pub use unmerge::{Undivided, undivided};

@@ -66,11 +66,11 @@ pub const RECENT_TEXT_CHARS: usize = 120;
 pub const RECENT_EVENT_BYTES: usize = 4 * 1024;
 /// Values of a list of a recent event that are kept for people.
 pub const RECENT_LIST_VALUES: usize = 8;
-/// The newest ids of events that stand in the head of a state at the least: a sender repeats what it
-/// sent last, and most customers have no more of them in the time for which ids are remembered.
+/// The newest ids of events that stand in the head of a state at the least: a sender repeats what
+/// it sent last, and most customers have no more of them in the time for which ids are remembered.
 pub const HEAD_EVENT_IDS: usize = 32;
-/// Ids that leave the head for a block at once: a block is written as seldom, and the head has at the
-/// most so many more. A block is full with a whole number of them.
+/// Ids that leave the head for a block at once: a block is written as seldom, and the head has at
+/// the most so many more. A block is full with a whole number of them.
 pub const MOVED_EVENT_IDS: usize = 32;
 /// Ids that stand in the head of a merged customer at the most. The fragments take turns, so that
 /// each has blocks of some size: a block is of one fragment.

@@ -113,7 +113,8 @@ pub(crate) fn count_out(memberships: &[Membership], effects: &mut Effects) {
     }
 }
 
-/// Adds to a state what another one knows beside traits, as what happened to fragments of their own.
+/// Adds to a state what another one knows beside traits, as what happened to fragments of their
+/// own.
 fn join(
     state: &mut State,
     (other, ordinal): (&mut State, u16),

@@ -1,8 +1,8 @@
 //! Unmerges and erasures: a merged customer is taken apart, and each side has what happened to its
 //! own fragments, as if they never had been one.
 //!
-//! Histories and ids of events of those who leave move as they are stored; all else goes in the head
-//! of their state.
+//! Histories and ids of events of those who leave move as they are stored; all else goes in the
+//! head of their state.
 
 use bytes::Bytes;
 use decision::{Effects, Outcome, Poison, Split};
@@ -17,44 +17,6 @@ use crate::evaluate::{Cause, Worklist, compare, evaluate_all};
 use crate::merge::count_out;
 use crate::state::{LAST, Membership, MissingParts, State};
 
-/// Something that was learned under fragments that leave and does not go with them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Undivided {
-    /// All that fragments taught that share the last ordinal: more were joined than are told apart.
-    SharedFragments,
-    /// Histories that were joined with those of others, because so many customers were joined. They
-    /// stay, and begin anew at who leaves.
-    JoinedHistories,
-    /// Traits, counts, newest events and ids of events, as far as they come from customers who were
-    /// joined before these were told apart. They stay.
-    JoinedBefore,
-}
-
-/// Returns what fragments that leave do not take along, in order; nothing where all of it goes. It
-/// needs no part to be loaded.
-pub fn undivided(state: &State, split: &Split<'_>) -> Vec<Undivided> {
-    let mut found = Vec::new();
-    let leaving = || split.ordinals.iter().map(|(own, _)| *own);
-    if leaving().any(|own| own >= LAST) {
-        found.push(Undivided::SharedFragments);
-    }
-    if leaving().any(|own| state.fragments.joined.contains(&own)) {
-        found.push(Undivided::JoinedHistories);
-    }
-    let has_history = |own: u16| {
-        let mut held = state.features.iter().filter(|held| !held.is_empty());
-        held.any(|held| held.ordinal == own)
-    };
-    let is_older = |own: u16| {
-        let is_untold = (1..LAST).contains(&own) && !state.fragments.has(own);
-        state.fragments.older.contains(&own) || (is_untold && has_history(own))
-    };
-    if leaving().any(is_older) {
-        found.push(Undivided::JoinedBefore);
-    }
-    found
-}
-
 /// Takes apart what fragments that leave taught. Returns the head of their state, and decides anew
 /// of who stays. `None` where nothing was learned under them, and then nothing changes.
 ///
@@ -66,7 +28,7 @@ pub(crate) fn split_off(
     time: Timestamp,
     split: Split<'_>,
 ) -> Result<Option<Bytes>, MissingParts> {
-    // What fragments share that could not be told apart stays.
+    // The last ordinal is that of many, who cannot be told apart.
     let ordinal_of = |own: u16| split.ordinal_of(own).filter(|_| own < LAST);
     if !pass.state.is_known() || !pass.state.has_learned(ordinal_of) {
         return Ok(None);

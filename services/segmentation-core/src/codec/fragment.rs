@@ -20,7 +20,7 @@ pub(crate) fn write_fragment(fragment: &Fragment) -> Bytes {
         first_seen_time_ms: fragment.first_seen.map(Timestamp::as_millis),
         last_seen_time_ms: fragment.last_seen.map(Timestamp::as_millis),
         event_totals: fragment.totals.iter().map(write_total).collect(),
-        // What was written before follows: a repeated field is the sequence of its elements.
+        // Those that were written before follow: a repeated field is the sequence of its elements.
         traits: Vec::new(),
         recent_events: Vec::new(),
     };

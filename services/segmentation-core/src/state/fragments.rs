@@ -1,5 +1,5 @@
-//! The fragments of a merged customer: what happened to each of them alone, so that an unmerge gives
-//! it back. A customer who was never merged has none of them, and pays nothing.
+//! The fragments of a merged customer: all that happened to each of them alone, so that an unmerge
+//! gives it back. A customer who was never merged has none of them, and pays nothing.
 //!
 //! Each is a part of its own, in the head or apart. Histories and ids of events are not here: each
 //! of these says its fragment itself. So does each of the newest events; here are those that had no
@@ -117,18 +117,15 @@ impl Fragments {
         self.older.clear();
     }
 
-    /// Takes in those of a customer who was joined into this one. They stay as they are stored, under
-    /// their new keys, but for those that share the last ordinal.
+    /// Takes in those of a customer who was joined into this one. They stay as they are stored,
+    /// under their new keys, but for those that share the last ordinal.
     ///
     /// # Errors
     /// [`MissingParts`] where one is to share the last ordinal and is not loaded.
-    pub(crate) fn take_in(
-        &mut self,
-        mut other: Self,
-        first_ordinal: u16,
-    ) -> Result<(), MissingParts> {
-        let raise = |key: PartKey| key.raised(first_ordinal);
-        self.gone.extend(other.gone.drain(..).filter_map(raise));
+    pub(crate) fn take_in(&mut self, other: Self, first_ordinal: u16) -> Result<(), MissingParts> {
+        let gone = other.gone.iter();
+        let raised = gone.filter_map(|key| key.raised(first_ordinal));
+        self.gone.extend(raised);
         for (own, theirs) in [
             (&mut self.joined, &other.joined),
             (&mut self.older, &other.older),
@@ -138,7 +135,7 @@ impl Fragments {
         }
         let mut missing = MissingParts::default();
         let mut last = Vec::new();
-        for (ordinal, section) in std::mem::take(&mut other.own) {
+        for (ordinal, section) in other.own {
             let stored = key(ordinal).raised(first_ordinal);
             let raised = fragment_ordinal(first_ordinal, ordinal);
             if raised < LAST {

@@ -91,7 +91,8 @@ impl EventIds {
         missing.or(false)
     }
 
-    /// Remembers the id of an event of a fragment that counts, and forgets those whose time is over.
+    /// Remembers the id of an event of a fragment that counts, and forgets those whose time is
+    /// over.
     ///
     /// # Errors
     /// [`MissingParts`] where the block that is filled up is not loaded.
@@ -180,8 +181,8 @@ impl EventIds {
         ordinals.any(is_of)
     }
 
-    /// Moves the oldest ids of the head to blocks, some at once, so that a block is not written with
-    /// every event. Of several fragments the one that has most of them gives some of its own.
+    /// Moves the oldest ids of the head to blocks, some at once, so that a block is not written
+    /// with every event. Of several fragments the one that has most of them gives some of its own.
     fn fill_blocks(&mut self) -> Result<(), MissingParts> {
         if self.recent.len() < limits::HEAD_EVENT_IDS + limits::MOVED_EVENT_IDS {
             return Ok(());

@@ -92,7 +92,7 @@ impl Features {
     }
 
     /// Takes out the histories of fragments that leave, each under the ordinal that it has there.
-    /// What changed of them was handed out before.
+    /// Their changes were handed out before.
     pub(crate) fn split_off(&mut self, ordinal_of: impl Fn(u16) -> Option<u16>) -> Self {
         let mut left = Vec::new();
         for held in std::mem::take(&mut self.held) {
@@ -126,8 +126,8 @@ impl Features {
     }
 
     /// Takes in the histories of a customer who was joined into this one, as those of fragments of
-    /// their own. The store has their parts under those ordinals already. Returns the ordinals whose
-    /// histories were joined into those of the last one, for lack of room.
+    /// their own. The store has their parts under those ordinals already. Returns the ordinals
+    /// whose histories were joined into those of the last one, for lack of room.
     ///
     /// # Errors
     /// [`MissingParts`] where more fragments meet than are kept apart and a history is not loaded.
@@ -199,8 +199,8 @@ impl Features {
         Ok(())
     }
 
-    /// Keeps the number of parts and the size of the head in bounds, after a step, where the customer
-    /// may have so many other parts.
+    /// Keeps the number of parts and the size of the head in bounds, after a step, where the
+    /// customer may have so many other parts.
     pub(crate) fn settle(&mut self, others: usize) {
         self.held.iter_mut().for_each(Held::settle);
         let most_parts = decision::limits::PARTS_PER_CUSTOMER.saturating_sub(others);

@@ -1,5 +1,6 @@
-//! The newest events of a customer, for people. Each is written when it arrives, and read again only
-//! where somebody looks: a state is stored with every event, and most of what it shows is as before.
+//! The newest events of a customer, for people. Each is written when it arrives, and read again
+//! only where somebody looks: a state is stored with every event, and most of what it shows is as
+//! before.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -84,8 +85,8 @@ impl RecentEvents {
         Ok(events)
     }
 
-    /// Adds an event of a fragment, with what people look at of its properties. There may be one too
-    /// many then.
+    /// Adds an event of a fragment, with what people look at of its properties. There may be one
+    /// too many then.
     pub(crate) fn add(&mut self, event: &Event, time: Timestamp, ordinal: u16) {
         let mut bytes = write(event, time);
         write_ordinal(ordinal, &mut bytes);

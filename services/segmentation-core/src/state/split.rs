@@ -1,4 +1,5 @@
-//! What happened to fragments alone: begun where a customer has some, and taken apart again.
+//! Takes merged customers apart: what happened to each fragment is kept from their first merge on,
+//! and becomes a state of its own again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,10 +9,12 @@ use expr::FeatureId;
 use kernel::Timestamp;
 
 use super::{
-    Fragment, LAST, MissingParts, PartKind, RecentEvents, State, join_totals, set_ordinal,
+    EventTotal, Fragment, LAST, MissingParts, PartKind, RecentEvents, State, join_totals,
+    set_ordinal, total_place,
 };
 use crate::definitions::Definitions;
 use crate::limits;
+use crate::profile::{Content, Said, Traits};
 
 impl State {
     /// Returns whether what happens to a fragment is kept for it alone too.
@@ -75,13 +78,14 @@ impl State {
         at: Timestamp,
     ) -> Result<Self, MissingParts> {
         let mut missing = MissingParts(self.others.not_loaded().collect());
-        let fragments = missing.note(self.fragments.all(), BTreeMap::new());
+        let mut fragments = missing.note(self.fragments.all(), BTreeMap::new());
         let ended = self.end_joined(definitions, &fragments, (ordinal_of, at));
         missing.note(ended, ());
         let seen = missing.note(self.seen_by_histories(ordinal_of), None);
         missing.or(())?;
         let mut left = self.split_parts(ordinal_of);
         if !self.fragments.is_empty() {
+            self.own_the_rest(&mut fragments);
             let (leaving, staying) = self.share_recent(fragments, ordinal_of);
             self.put_together(definitions, staying);
             left.put_together(definitions, leaving);
@@ -98,7 +102,7 @@ impl State {
     /// Takes out the histories, the ids of events, and the parts that a newer version wrote.
     fn split_parts(&mut self, ordinal_of: impl Fn(u16) -> Option<u16> + Copy) -> Self {
         self.settle();
-        // What changed of the parts that leave is stored once more before they move.
+        // Parts that leave and have changed are stored once more before they move.
         let mut stored = self.clone();
         let mut writes = PartWrites::default();
         stored.drain_parts(&mut writes);
@@ -116,6 +120,34 @@ impl State {
             event_ids: stored.event_ids.split_off(ordinal_of),
             others: self.others.split_off(ordinal_of),
             ..Self::default()
+        }
+    }
+
+    /// Takes for the customer's own what no fragment has: a version that tells none apart may have
+    /// learned it meanwhile.
+    fn own_the_rest(&self, fragments: &mut BTreeMap<u16, Fragment>) {
+        let mut rest = Fragment::default();
+        for total in &self.totals {
+            let each = fragments.values();
+            let each = each.filter_map(|own| {
+                let place = total_place(&own.totals, &total.name).ok()?;
+                Some(own.totals[place].count)
+            });
+            if let Some(count @ 1..) = total.count.checked_sub(each.sum()) {
+                rest.see(total.first_time);
+                rest.see(total.last_time);
+                let total = total.clone();
+                rest.totals.push(EventTotal { count, ..total });
+            }
+        }
+        let is_known = |said: &Said| {
+            let mut all = fragments.values().flat_map(|own| own.traits.iter());
+            *said.content() == Content::LeftOut || all.any(|own| own == said)
+        };
+        let said = self.traits.iter().filter(|said| !is_known(said)).cloned();
+        rest.traits = Arc::new(Traits::stored(said.collect()));
+        if rest != Fragment::default() {
+            fragments.entry(0).or_default().join(&rest);
         }
     }
 

@@ -5,7 +5,7 @@ mod large;
 use kernel::{Timestamp, Value};
 use messages::segmentation::state_v1 as stored;
 use prost::Message;
-use segmentation_core::Undivided;
+use segmentation_core::Inseparable;
 
 use crate::harness::{DAY, Harness, compile};
 
@@ -96,7 +96,7 @@ fn each_side_has_what_happened_to_it_and_says_so() {
         let counted = survivor.counted(&name) + other.counted(&name);
         assert_eq!(counted, members.iter().sum::<i64>(), "{segment}");
     }
-    // What was sent to either before is known there, and time goes on.
+    // Repetitions are known at either side, and time goes on.
     buy(&mut survivor, (0, "s2"), 4 * DAY, None);
     buy(&mut other, (0, "o2"), 4 * DAY - 1, None);
     assert_eq!((bought(&survivor), bought(&other)), (2, 2));
@@ -201,7 +201,7 @@ fn fragments_that_were_joined_by_an_older_version_have_their_histories_back() {
     buy(&mut survivor, (0, "s1"), 0, Some("free"));
     buy(&mut other, (0, "o1"), DAY, Some("pro"));
     join(&mut survivor, &mut other, 2 * DAY);
-    // That version told no fragments apart but those of histories.
+    // The older version told no fragments apart but those of histories.
     let mut older = stored::State::decode(survivor.head.clone()).expect("a state");
     older.other_parts.clear();
     for bytes in &mut older.recent_events {
@@ -214,9 +214,9 @@ fn fragments_that_were_joined_by_an_older_version_have_their_histories_back() {
     }
     survivor.head = older.encode_to_vec().into();
     survivor.forget();
-    assert_eq!(survivor.undivided(&[1]), [Undivided::JoinedBefore]);
+    assert_eq!(survivor.inseparable(&[1]), [Inseparable::OlderMerge]);
     buy(&mut survivor, (1, "o2"), 3 * DAY, Some("max"));
-    assert_eq!(survivor.undivided(&[1]), [Undivided::JoinedBefore]);
+    assert_eq!(survivor.inseparable(&[1]), [Inseparable::OlderMerge]);
     part(&mut survivor, &mut other, &[(1, 0)], 4 * DAY);
     assert_eq!(
         other.value("events(\"buy\").within(\"90d\").sum(\"value\") > 0"),
@@ -224,6 +224,34 @@ fn fragments_that_were_joined_by_an_older_version_have_their_histories_back() {
     );
     assert_eq!((bought(&survivor), bought(&other)), (2, 1), "counts stay");
     assert_ne!(plan(&survivor), plan(&other));
+}
+
+#[test]
+fn the_customer_keeps_what_an_older_version_learned_meanwhile() {
+    let (mut survivor, mut other) = two();
+    buy(&mut survivor, (0, "s1"), 0, None);
+    buy(&mut other, (0, "o1"), DAY, Some("pro"));
+    join(&mut survivor, &mut other, 2 * DAY);
+    // It counts for all of them, and keeps fragments as it found them.
+    let mut older = stored::State::decode(survivor.head.clone()).expect("a state");
+    older.event_totals[0].count += 3;
+    older.event_totals[0].span_ms += 1;
+    let said = stored::Trait::decode(older.traits[0].clone()).expect("a trait");
+    let said = stored::Trait {
+        name: "age".to_owned(),
+        ..said
+    };
+    older.traits.insert(0, said.encode_to_vec().into());
+    survivor.head = older.encode_to_vec().into();
+    survivor.forget();
+    part(&mut survivor, &mut other, &[(1, 0)], 3 * DAY);
+    assert_eq!((bought(&survivor), bought(&other)), (1 + 3, 1));
+    let has = |harness: &Harness, name: &str| harness.state.traits().value(name).is_some();
+    assert_eq!(
+        [has(&survivor, "age"), has(&survivor, "plan")],
+        [true, false]
+    );
+    assert_eq!([has(&other, "age"), has(&other, "plan")], [false, true]);
 }
 
 #[test]

@@ -10,6 +10,9 @@ use proptest::proptest;
 use crate::harness::{DAY, Harness, compile, compile_version};
 use crate::oracle::{HOUR, NAMES, SEGMENTS, segments};
 
+/// Places at which something may happen beside events, from before the first to after the last.
+const PLACES: usize = 140;
+
 /// Customers who may be joined, and which of their fragments are in whom under which ordinal.
 #[derive(Debug)]
 struct World {
@@ -193,7 +196,7 @@ fn events() -> impl Strategy<Value = Vec<Sent>> {
     })
 }
 
-/// When what happens between the events, by the number of the event before which it does.
+/// The acts between the events, each by its place.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     /// The third customer is joined into the second.
@@ -211,7 +214,7 @@ struct Plan {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let place = || 0..70_usize;
+    let place = || 0..PLACES;
     let maybe = || prop::option::of(place());
     (maybe(), place(), place(), maybe(), maybe(), maybe()).prop_map(
         |(inner, merge, unmerge, again, define, redefine)| Plan {
@@ -233,7 +236,8 @@ fn play(named: &[(&str, &str)], events: &[Sent], plan: Plan, merges: &[bool; 3])
     // A fragment that came with the second customer goes with it.
     let mut came: Vec<usize> = Vec::new();
     let (mut now, mut define_time) = (0, 0);
-    for number in 0..=events.len().max(71) {
+    let place_of = |number: usize| (number * events.len() / PLACES).min(events.len());
+    for number in 0..=PLACES {
         if plan.inner == Some(number) && world.places[1].0 == 1 {
             world.merge(2, 1, now);
         }
@@ -257,7 +261,7 @@ fn play(named: &[(&str, &str)], events: &[Sent], plan: Plan, merges: &[bool; 3])
             version += 1;
             world.define(named, version);
         }
-        if let Some(sent) = events.get(number) {
+        for sent in &events[place_of(number)..place_of(number + 1)] {
             now = now.max(sent.at);
             world.pass(now);
             world.event(sent.fragment, sent);
@@ -319,7 +323,7 @@ proptest! {
     ) {
         let named = named(&expressions);
         let again = plan.again.unwrap_or(plan.unmerge);
-        // What changes of definitions while they are apart begins then at each of them.
+        // Histories that begin while they are apart begin at each of them.
         let plan = Plan { inner: plan.inner.filter(|it| *it <= plan.merge), again: Some(again), ..plan };
         let mut merged = play(&named, &events, plan, &[true, false, false]);
         let mut again = play(&named, &events, plan, &[true; 3]);

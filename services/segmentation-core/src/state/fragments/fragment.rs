@@ -10,7 +10,7 @@ use crate::codec;
 use crate::profile::Traits;
 use crate::state::{EventTotal, Membership, RecentEvents, State, join_totals};
 
-/// What happened to one fragment of a merged customer.
+/// All that happened to one fragment of a merged customer, and was of use.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Fragment {
     /// The last words of its own events.
@@ -45,7 +45,7 @@ impl Fragment {
     }
 
     /// Adds what happened to another fragment, which cannot be told apart from then on.
-    pub(super) fn join(&mut self, other: &Self) {
+    pub(crate) fn join(&mut self, other: &Self) {
         Arc::make_mut(&mut self.traits).join(other.traits.iter().cloned());
         join_totals(&mut self.totals, &other.totals, |_| false);
         for element in other.recent.to_elements() {

@@ -19,7 +19,7 @@ pub enum PartKind {
     Block = 3,
     /// Ids of events that counted.
     EventIds = 4,
-    /// What happened to one fragment of a merged customer.
+    /// One fragment of a merged customer.
     Fragment = 5,
 }
 

@@ -2,7 +2,7 @@
 
 use decision::{Core as _, PartKey};
 use kernel::Value;
-use segmentation_core::{PartKind, SegmentationCore, Undivided};
+use segmentation_core::{Inseparable, PartKind, SegmentationCore};
 
 use super::{SEGMENTS, bought, buy, join, part, plan};
 use crate::harness::{DAY, Harness, compile};
@@ -141,7 +141,7 @@ fn fragments_that_are_large_are_parts_of_their_own() {
         assert_eq!(harness.state.traits(), traits);
     }
     assert_eq!((bought(&all[0]), bought(&all[1])), (30, 60));
-    // Who takes fragments along has them as parts, too.
+    // A customer who takes fragments along has them as parts, too.
     let [one, two, three, _] = all.get_disjoint_mut([0, 1, 2, 3]).expect("four");
     join(two, three, 4 * DAY);
     join(one, two, 5 * DAY);
@@ -175,8 +175,8 @@ fn histories_that_were_joined_for_lack_of_room_stay() {
         );
         join(&mut survivor, other, DAY);
     }
-    assert_eq!(survivor.undivided(&[1]), [Undivided::JoinedHistories]);
-    assert_eq!(survivor.undivided(&[255]), [Undivided::SharedFragments]);
+    assert_eq!(survivor.inseparable(&[1]), [Inseparable::JoinedHistories]);
+    assert_eq!(survivor.inseparable(&[255]), [Inseparable::SharedOrdinal]);
     part(&mut survivor, &mut others[0], &[(1, 0)], DAY);
     assert_eq!((bought(&survivor), bought(&others[0])), (99, 1));
     assert!(plan(&others[0]).is_some());

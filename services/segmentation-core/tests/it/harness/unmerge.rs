@@ -6,11 +6,11 @@ use bytes::Bytes;
 use decision::{Core as _, PartKey, Split, erase_once, split_off_once, take_back_once};
 use kernel::Timestamp;
 use messages::stream::v1::{ChangeReason, change_record};
-use segmentation_core::{SegmentationCore, State, Undivided, undivided};
+use segmentation_core::{Inseparable, SegmentationCore, State, inseparable};
 
 use super::Harness;
 
-/// What left a customer: the head of the state, and parts under the keys that they have from now on.
+/// A state that left a customer: the head, and parts under the keys that they have from now on.
 #[derive(Debug)]
 pub(crate) struct Returned {
     at: i64,
@@ -96,7 +96,7 @@ impl Harness {
     }
 
     /// Tells what does not go with ordinals.
-    pub(crate) fn undivided(&self, ordinals: &[u16]) -> Vec<Undivided> {
+    pub(crate) fn inseparable(&self, ordinals: &[u16]) -> Vec<Inseparable> {
         let ordinals: Vec<(u16, u16)> = ordinals
             .iter()
             .zip(0..)
@@ -107,7 +107,7 @@ impl Harness {
             ordinals: &ordinals,
             merge_time: None,
         };
-        undivided(&self.state, &split)
+        inseparable(&self.state, &split)
     }
 
     /// Looks at the customer now, as a timer does.

@@ -91,7 +91,8 @@ async fn an_event_tells_which_claims_matched_and_whom_it_joined() {
         told[2],
         [
             ("anonymous_id", a, false),
-            ("email", a, true),
+            // Under the claim that names the customer.
+            ("email", u, true),
             ("user_id", u, false)
         ]
     );
@@ -198,7 +199,8 @@ async fn a_request_that_was_refused_tells_the_same_when_it_is_sent_again() {
         evidence(&found[0]),
         [
             ("anonymous_id", a, false),
-            ("email", a, true),
+            // Under the claim that names the customer.
+            ("email", u, true),
             ("user_id", u, false)
         ]
     );

@@ -38,7 +38,7 @@ impl Draws {
     }
 }
 
-fn random_event(draws: &mut Draws) -> String {
+fn random_event(rule: Rule, draws: &mut Draws) -> String {
     let mut words = Vec::new();
     for (name, values, share) in [
         ("user_id", 6, 40),
@@ -47,7 +47,9 @@ fn random_event(draws: &mut Draws) -> String {
         ("till", 3, 20),
         ("pixel", 4, 20),
     ] {
-        if draws.below(100) < share {
+        // A listing leaves with its fragment, of which a simulation knows nothing.
+        let is_told = name != "till" || rule != Rule::ReassignNewest;
+        if draws.below(100) < share && is_told {
             words.push(format!("{name}={name}{}", draws.below(values)));
         }
     }
@@ -67,7 +69,7 @@ async fn holds_what_it_comes_to_in_memory(sql: Sql, events_at_once: usize) {
         let mut world = World::open(sql, rules.clone()).await;
         let mut simulation = Simulation::new(&rules);
         let mut draws = Draws(rule as u64 + 11);
-        let events: Vec<String> = (0..160).map(|_| random_event(&mut draws)).collect();
+        let events: Vec<String> = (0..160).map(|_| random_event(rule, &mut draws)).collect();
         let mut number = 0;
         for batch in events.chunks(events_at_once) {
             let own: Vec<&str> = batch.iter().map(String::as_str).collect();

@@ -111,7 +111,7 @@ async fn an_unmerge_is_told_to_whoever_comes_out_though_its_process_died() {
         panic!("one merge: {:?}", first.news);
     };
     let unmerged = world
-        .unmerge(UnmergeBy::Identifier(identifier("email=b@x.io")), "r")
+        .unmerge(UnmergeBy::Event("e3".to_owned()), "r")
         .await
         .expect("comes apart");
     assert_eq!(ids(&unmerged).len(), 2);

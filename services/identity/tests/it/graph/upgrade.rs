@@ -21,16 +21,20 @@ async fn a_merge_of_the_version_before_is_told_and_comes_apart() {
         let database = fixture.identity.database.clone();
         let before = database.migrate("identity", &MIGRATIONS[..3]).await;
         before.expect("migrates");
+        // Each database has ids in its own way.
+        let id = |id: &str| match sql {
+            Sql::Postgres => format!("'{id}'"),
+            Sql::Sqlite => format!("X'{}'", id.replace('-', "")),
+        };
+        let (own, other, merge) = (id(ONE), id(OTHER), id(MERGE));
         for statement in [
-            format!("INSERT INTO identity_fragment VALUES ('{ONE}', '{ONE}', 1)"),
-            format!("INSERT INTO identity_fragment VALUES ('{OTHER}', '{ONE}', 2)"),
-            format!("INSERT INTO identity_identifier VALUES ('user_id', 'u', '{ONE}', 1, NULL)"),
+            format!("INSERT INTO identity_fragment VALUES ({own}, {own}, 1)"),
+            format!("INSERT INTO identity_fragment VALUES ({other}, {own}, 2)"),
+            format!("INSERT INTO identity_identifier VALUES ('user_id', 'u', {own}, 1, NULL)"),
+            format!("INSERT INTO identity_identifier VALUES ('email', 'a@x.io', {other}, 2, NULL)"),
+            format!("INSERT INTO identity_customer VALUES ({own}, 1, 4, 2, 'email=1,user_id=1')"),
             format!(
-                "INSERT INTO identity_identifier VALUES ('email', 'a@x.io', '{OTHER}', 2, NULL)"
-            ),
-            format!("INSERT INTO identity_customer VALUES ('{ONE}', 1, 4, 2, 'email=1,user_id=1')"),
-            format!(
-                "INSERT INTO identity_merge VALUES ('{MERGE}', '{OTHER}', '{ONE}', 'event', '', 3, TRUE, 3, NULL)"
+                "INSERT INTO identity_merge VALUES ({merge}, {other}, {own}, 'event', '', 3, TRUE, 3, NULL)"
             ),
         ] {
             let done = database.orm().execute_unprepared(&statement).await;

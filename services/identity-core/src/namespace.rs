@@ -183,7 +183,6 @@ const BROWSER_WINDOW_MS: i64 = 7 * 86_400_000;
 pub(crate) fn built_in() -> [Namespace; 5] {
     let mut anonymous = Namespace::new("anonymous_id", 3, 5, Normalizer::Trim);
     anonymous.window_ms = Some(BROWSER_WINDOW_MS);
-    anonymous.when_full = Some(WhenFull::RefuseNewest);
     [
         Namespace::new("user_id", 1, 1, Normalizer::Trim),
         Namespace::new("crm_id", 1, 1, Normalizer::Trim),

@@ -126,13 +126,12 @@ impl Overlay<'_> {
     ) {
         let mut customer = self.root_of(own, own.into());
         let mut at = own;
-        if self.rules.policy.rule == ConflictRule::ReassignNewest && !is_first {
-            if let Some(made) = self.grow(customer, (fragment, now)) {
-                let edge = (own, Some(made));
-                self.log
-                    .note(EvidenceKind::Joined, edge, Some(identifier), "");
-                (customer, at) = (self.root_of(own, own.into()), made);
-            }
+        let is_own = self.rules.policy.rule == ConflictRule::ReassignNewest && !is_first;
+        if is_own && let Some(made) = self.grow(customer, (fragment, now)) {
+            let edge = (own, Some(made));
+            self.log
+                .note(EvidenceKind::Joined, edge, Some(identifier), "");
+            (customer, at) = (self.root_of(own, own.into()), made);
         }
         self.attach(customer, at, identifier, now);
         self.log

@@ -8,6 +8,7 @@ use super::apply::Maker;
 use super::{Known, Overlay};
 use crate::changes::{EvidenceKind, Split};
 use crate::customer::{CustomerView, Detail, Held, Identifier, NewFragment};
+use crate::limits::FRAGMENTS_PER_CUSTOMER;
 use crate::rules::ConflictRule;
 
 impl Overlay<'_> {
@@ -69,6 +70,9 @@ impl Overlay<'_> {
         (from, giver, customer): (FragmentId, CustomerId, CustomerId),
         now: kernel::Timestamp,
     ) -> Option<CustomerId> {
+        if self.view(customer).ok()?.fragment_count >= FRAGMENTS_PER_CUSTOMER {
+            return None;
+        }
         let detail = self.view(giver).ok()?.detail.clone()?;
         let is_beside = |held: &&Held| held.fragment == from;
         if detail.held.iter().filter(is_beside).count() != 1 || detail.fragments.len() < 2 {

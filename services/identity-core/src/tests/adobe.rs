@@ -269,6 +269,16 @@ fn adobe_16_of_more_than_fifty_the_oldest_cookie_goes() {
     assert_eq!(values.split(' ').count(), 50);
     // It names nobody until it is seen again.
     assert!(world.event("cookie=c01").is_new);
+    // A customer with as many fragments as one may have still takes identifiers, also of others.
+    for cookie in 50..=150 {
+        let resolution = world.event(&format!("crm_id=Tom cookie=c{cookie}"));
+        assert_eq!(drops(&resolution), []);
+    }
+    let tom = &world.customers[&world.customer_of(1)].0;
+    assert_eq!((tom.fragment_count, tom.identifier_count()), (100, 50));
+    world.event("crm_id=Summer cookie=s");
+    let moved = world.event("crm_id=Tom cookie=s");
+    assert_eq!(drops(&moved), [("s", DropReason::CustomerFull)]);
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn a_value_between_too_many_is_quarantined_and_no_customer_grows_beyond_the_caps
         let events: Vec<_> = (0..10_000)
             .map(|user| format!("user_id=u{user} anonymous_id=default"))
             .collect();
-        for chunk in events.chunks(500) {
+        for chunk in events.chunks(2_500) {
             world.batch(&chunk.iter().map(String::as_str).collect::<Vec<_>>());
         }
         let last = world.event("user_id=last anonymous_id=default");

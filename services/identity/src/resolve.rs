@@ -141,8 +141,8 @@ impl Resolver {
             policy_version: rules.policy.version,
             ..cause
         };
-        let second = self.cache.second_within(cache_ttl(rules));
-        let mut known = self.known(&subjects, second);
+        let ttl = cache_ttl(rules);
+        let mut known = self.known(&subjects, ttl);
         let sent: Vec<_> = subjects.iter().map(|subject| subject.sent).collect();
         if known.iter().all(Option::is_some) {
             let resolutions = subjects
@@ -159,6 +159,7 @@ impl Resolver {
             }
             return Ok(resolved);
         }
+        keep_apart(&mut known, ttl);
         for attempt in 0..RESOLVE_ATTEMPTS {
             match self.attempt(rules, &subjects, &known, cause).await? {
                 Attempt::Done(mut resolved) => {
@@ -169,7 +170,8 @@ impl Resolver {
                 Attempt::Erased => {
                     self.refresh().await?;
                     cause.held = self.screen(&mut subjects);
-                    known = self.known(&subjects, second);
+                    known = self.known(&subjects, ttl);
+                    keep_apart(&mut known, ttl);
                 }
             }
         }
@@ -185,7 +187,8 @@ impl Resolver {
     }
 
     /// Returns the holder of each event, where the cache knows one that holds all its identifiers.
-    fn known(&self, subjects: &[Subject], second: u64) -> Vec<Option<Holder>> {
+    fn known(&self, subjects: &[Subject], ttl: Duration) -> Vec<Option<Holder>> {
+        let second = self.cache.second_within(ttl);
         subjects
             .iter()
             .map(|subject| self.cache.only_holder(&subject.screened.kept, second))
@@ -235,6 +238,14 @@ impl Resolver {
         let longest = RESOLVE_PAUSE.min(Duration::from_millis(1 << attempt.min(10)));
         let share = f64::from(self.chance.permille()) / 1_000.0;
         tokio::time::sleep(longest.mul_f64(share)).await;
+    }
+}
+
+/// Leaves nothing to the cache of a batch that it does not know all of, where identifiers go from one
+/// customer to another: an event of the batch may give away what a later one names.
+fn keep_apart(known: &mut [Option<Holder>], ttl: Duration) {
+    if ttl < CACHE_TTL {
+        known.iter_mut().for_each(|it| *it = None);
     }
 }
 

@@ -132,7 +132,7 @@ pub(super) async fn remove(
         }
     }
     delete(transaction, "identity_customer", "customer_id", customers).await?;
-    // People write reasons, and may write of people.
+    // People write reasons, and may write of people; senders make ids of events of anything.
     for column in ["from_customer_id", "into_customer_id"] {
         blank(transaction, "identity_merge", column, fragments).await?;
     }
@@ -180,6 +180,7 @@ async fn blank(
         update
             .table(Alias::new(table))
             .value(Alias::new("reason"), "")
+            .value(Alias::new("event_id"), Option::<String>::None)
             .and_where(Expr::col(Alias::new(column)).is_in(some.iter().copied()));
         transaction.execute(&update).await?;
     }

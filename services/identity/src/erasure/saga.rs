@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::batch::Batch;
+use self::states::Numbers;
 use super::limits::{CLAIM, REFRESH_INTERVAL, WORK_INTERVAL};
 use super::metrics::ErasureMetrics;
 use super::tables::erasure;
@@ -52,6 +53,8 @@ pub(crate) struct Saga {
     metrics: ErasureMetrics,
     /// By erasure, what the files of the hot store wait for.
     tickets: HashMap<Uuid, String>,
+    /// By erasure, what the record of partitions is to forget.
+    numbers: HashMap<Uuid, Numbers>,
 }
 
 /// Why a round came to no end. The next one tries again.
@@ -83,6 +86,7 @@ impl Saga {
             parts,
             metrics: ErasureMetrics::new(),
             tickets: HashMap::new(),
+            numbers: HashMap::new(),
         }
     }
 

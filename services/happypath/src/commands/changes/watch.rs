@@ -54,12 +54,14 @@ pub(super) struct WatchArgs {
 }
 
 /// The kinds by their words.
-const KINDS: [(&str, ChangeKind); 5] = [
+const KINDS: [(&str, ChangeKind); 7] = [
     ("membership", ChangeKind::Membership),
     ("transition", ChangeKind::Transition),
     ("position", ChangeKind::Position),
     ("activation", ChangeKind::Activation),
     ("merge", ChangeKind::Merge),
+    ("unmerge", ChangeKind::Unmerge),
+    ("erasure", ChangeKind::Erasure),
 ];
 
 /// A watch, and how far it is.

@@ -18,6 +18,12 @@ const SERVICES: [(Owner, Step); 3] = [
     (Owner::Activation, Step::Activation),
 ];
 
+/// The time between two words to the same customer: each makes every service of the partition commit.
+const TOLD_AGAIN_MS: i64 = 5_000;
+
+/// By partition, the last commit of each service that may have had something of erased customers.
+pub(super) type Numbers = HashMap<PartitionId, Vec<(Owner, u64)>>;
+
 /// The steps by which states are gone.
 pub(super) const STATES: [Step; 5] = [
     Step::Segmentation,
@@ -47,14 +53,14 @@ impl Saga {
 
     /// Looks whether the services have let go of their states, and the record of each partition of
     /// what these were.
-    pub(super) async fn clear_states(&self, batch: &mut Batch) -> Result<(), SagaError> {
+    pub(super) async fn clear_states(&mut self, batch: &mut Batch) -> Result<(), SagaError> {
         for place in 0..batch.all.len() {
             let work = &batch.all[place];
             if !work.row.is_announced || work.steps.is_done(Step::Journal) {
                 continue;
             }
             let customers = work.customers.clone();
-            let (mut needs_word, mut numbers) = (false, HashMap::new());
+            let (mut needs_word, mut numbers) = (false, Numbers::new());
             let mut clean = true;
             for (owner, step) in SERVICES {
                 let seen = self.look(owner, &customers, &mut numbers).await?;
@@ -76,7 +82,13 @@ impl Saga {
             }
             let is_thorough = !batch.waiting_thoroughly(Step::Journal, &STATES).is_empty();
             if clean && is_thorough {
+                // Commits come all the time: those up to the first look at what was clean count.
+                let operation = batch.all[place].row.operation_id;
+                let numbers = self.numbers.entry(operation).or_insert(numbers).clone();
                 needs_word |= self.forget(batch, place, &numbers).await?;
+                if batch.all[place].steps.is_done(Step::Journal) {
+                    self.numbers.remove(&operation);
+                }
             }
             if needs_word {
                 self.tell_again(batch, place).await?;
@@ -89,7 +101,7 @@ impl Saga {
         &self,
         owner: Owner,
         customers: &[CustomerId],
-        numbers: &mut HashMap<PartitionId, Vec<(Owner, u64)>>,
+        numbers: &mut Numbers,
     ) -> Result<Seen, SagaError> {
         let mut seen = Seen::default();
         let partitions = self.parts.intake.partitions;
@@ -113,7 +125,7 @@ impl Saga {
         &self,
         batch: &mut Batch,
         place: usize,
-        numbers: &HashMap<PartitionId, Vec<(Owner, u64)>>,
+        numbers: &Numbers,
     ) -> Result<bool, SagaError> {
         let (mut is_done, mut needs_commit) = (true, false);
         for (partition, upto) in numbers {
@@ -131,7 +143,7 @@ impl Saga {
     async fn tell_again(&self, batch: &Batch, place: usize) -> Result<(), SagaError> {
         let work = &batch.all[place];
         let deadline = Some(Instant::now() + APPEND_PATIENCE);
-        let round = batch.now.as_millis();
+        let round = batch.now.as_millis() / TOLD_AGAIN_MS;
         let intake = &self.parts.intake;
         intake
             .announce_erasure(work.row.operation_id, &work.customers, round, deadline)

@@ -45,8 +45,14 @@ impl Known {
             Some(Kind::Transition(moved)) => {
                 put(&mut self.runs, (customer, moved.run_id), moved.to_step);
             }
-            // All that a merged customer had left before, and came to the survivor.
-            Some(Kind::MergedIntoId(_) | Kind::Activation(_)) | None => {}
+            // All that a customer had is told of beside it.
+            Some(
+                Kind::MergedIntoId(_)
+                | Kind::SplitFromId(_)
+                | Kind::ErasedById(_)
+                | Kind::Activation(_),
+            )
+            | None => {}
         }
     }
 }

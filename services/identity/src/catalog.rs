@@ -82,7 +82,7 @@ impl Catalog for NamespaceCatalog {
     }
 }
 
-/// What a normaliser would make of the values that a namespace has.
+/// The values that a namespace has, as another normaliser would read them.
 #[derive(Debug, Default)]
 struct Reading {
     /// Values that it would read as others.

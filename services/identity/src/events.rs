@@ -106,8 +106,8 @@ impl Intake {
         Ok(())
     }
 
-    /// Returns the ids by which the log knows whose events are wanted; and the fragments that these are
-    /// of, where the ids had others too, since a customer was taken apart.
+    /// Returns the ids by which the log knows whose events are wanted; and the fragments that these
+    /// are of, where the ids had others too, since a customer was taken apart.
     async fn whose(
         &self,
         by: Option<v1::list_events_request::By>,

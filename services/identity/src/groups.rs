@@ -34,8 +34,8 @@ impl Groups {
         }
     }
 
-    /// Adds an event, after the news of the customers that it split off and joined. The splits of the
-    /// batch that it made are taken out of the others.
+    /// Adds an event, after the news of the customers that it split off and joined. The splits that
+    /// it made are taken out of those of the batch.
     pub(crate) fn add(
         &mut self,
         event: Prepared,

@@ -130,7 +130,7 @@ impl Intake {
                 source: source.name(),
             },
             policy_version: namespaces.policy.version,
-            // Whoever resolves says by which.
+            // Told by the resolver.
             held: Held::ANY,
         };
         let resolved = self.resolver.resolve(namespaces, subjects, cause).await?;
@@ -256,8 +256,9 @@ impl Intake {
         }
     }
 
-    /// The namespaces; newer ones where an event names one that is not known here, since another process may have defined
-    /// it before the event was sent, and what is left out of an event is lost.
+    /// The namespaces; newer ones where an event names one that is not known here, since another
+    /// process may have defined it before the event was sent, and what is left out of an event is
+    /// lost.
     pub(crate) async fn namespaces_for(&self, events: &[v1::Event]) -> Arc<Rules> {
         let known = Arc::clone(&self.namespaces.borrow());
         let Some(definitions) = &self.definitions else {

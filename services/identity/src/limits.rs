@@ -12,6 +12,8 @@ pub const CACHE_TTL: Duration = Duration::from_secs(600);
 /// Requests of a stream of look-ups that are answered at once: as many identifiers as a few
 /// statements find.
 pub const LOOK_UPS_UNDER_WAY: usize = 1_024;
+/// The time for which a customer counts as not known: one who has logged in is known soon after.
+pub const UNKNOWN_TTL: Duration = Duration::from_secs(5);
 /// Pieces of evidence of one explanation: beyond this nobody reads on.
 pub const EVIDENCE_TOLD: usize = 2_000;
 /// Sentences of one explanation for people.
@@ -22,8 +24,8 @@ pub const SIGHTINGS_READ: usize = 10_000;
 pub const SIGHTINGS_PER_PAGE: usize = 1_000;
 /// Simulations under way in one process: each holds up to 10,000 events and their customers.
 pub const SIMULATIONS: usize = 4;
-/// How long one counts where the policy gives identifiers to others: another replica may have done so,
-/// and nothing forwards an event to whom it should have gone.
+/// The time for which one counts where the policy gives identifiers to others: another replica may
+/// have done so, and nothing forwards an event to whom it should have gone.
 pub const MOVABLE_CACHE_TTL: Duration = Duration::from_secs(5);
 /// Identifiers looked up by one statement: beyond this, planning costs more than another round trip.
 pub const LOOKUP_IDENTIFIERS: usize = 1_000;

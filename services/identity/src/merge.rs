@@ -25,7 +25,7 @@ pub(crate) struct Linked {
     pub(crate) merged: Vec<CustomerId>,
     /// The last of the merges; absent for none.
     pub(crate) operation_id: Option<Uuid>,
-    /// What became of the news.
+    /// The fate of the news.
     pub(crate) took: Took,
 }
 
@@ -66,8 +66,8 @@ impl Intake {
         Ok((into, merged.collect(), took))
     }
 
-    /// Gives identifiers to a customer, joins all who hold any of them, and tells the streams of those
-    /// who are gone. Without a customer it is whoever holds any of them, or somebody new.
+    /// Gives identifiers to a customer, joins all who hold any of them, and tells the streams of
+    /// those who are gone. Without a customer it is whoever holds any of them, or somebody new.
     pub(crate) async fn link(
         &self,
         customer: Option<CustomerId>,
@@ -114,9 +114,9 @@ impl Intake {
         }
     }
 
-    /// Finds the merges that an earlier try of a request made, which are its own too. It made all of
-    /// them or none, so that they are looked for only where this try makes none. They are announced
-    /// again, which changes nothing where they were, and tells where that is.
+    /// Finds the merges that an earlier try of a request made, which are its own too. It made all
+    /// of them or none, so that they are looked for only where this try makes none. They are
+    /// announced again, which changes nothing where they were, and tells where that is.
     async fn made_before(
         &self,
         customers: &[CustomerId],

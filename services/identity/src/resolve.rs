@@ -1,4 +1,5 @@
-//! Resolves a batch of events: cache, one look-up for the rest, a plan in memory, one transaction, cache.
+//! Resolves a batch of events: cache, one look-up for the rest, a plan in memory, one transaction,
+//! cache.
 
 mod attempt;
 mod link;
@@ -241,16 +242,16 @@ impl Resolver {
     }
 }
 
-/// Leaves nothing to the cache of a batch that it does not know all of, where identifiers go from one
-/// customer to another: an event of the batch may give away what a later one names.
+/// Leaves nothing to the cache of a batch that it does not know all of, where identifiers go from
+/// one customer to another: an event of the batch may give away what a later one names.
 fn keep_apart(known: &mut [Option<Holder>], ttl: Duration) {
     if ttl < CACHE_TTL {
         known.iter_mut().for_each(|it| *it = None);
     }
 }
 
-/// How long what the cache knows counts. Where identifiers go from one customer to another nothing
-/// forwards an event that another replica resolves by what was before.
+/// Returns the time for which what the cache knows counts. Where identifiers go from one customer
+/// to another nothing forwards an event that another replica resolves by what was before.
 const fn cache_ttl(rules: &Rules) -> Duration {
     match rules.policy.rule {
         ConflictRule::DropLowestPriority | ConflictRule::RefuseIfKnown | ConflictRule::UnionAll => {

@@ -62,8 +62,9 @@ impl Source<'_> {
         }
     }
 
-    /// Returns a name of it where it is an ordered source or an import, and `None` for others: these
-    /// are looked up whenever they may have been tried before, so nobody has to remember them.
+    /// Returns a name of it where it is an ordered source or an import, and `None` for others:
+    /// these are looked up whenever they may have been tried before, so nobody has to remember
+    /// them.
     pub(crate) const fn if_ordered(self, name: Option<&str>) -> Option<&str> {
         match self {
             Self::Named(..) | Self::Import(_) => name,
@@ -173,8 +174,8 @@ impl Passed {
 pub struct Replays {
     /// The number of them.
     pub count: usize,
-    /// When the newest of what they repeat was accepted at the latest; [`Timestamp::MIN`] where that
-    /// is not known, or there are none.
+    /// When the newest of what they repeat was accepted at the latest; [`Timestamp::MIN`] where
+    /// that is not known, or there are none.
     pub accept_time: Timestamp,
 }
 

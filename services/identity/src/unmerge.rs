@@ -1,14 +1,19 @@
 //! Takes customers apart because somebody says so.
 
+mod plan;
+mod show;
+
 use std::collections::HashSet;
 
-use identity_core::{CustomerView, Identifier, NewFragment, UnmergePlan, plan_unmerge};
+use identity_core::{CustomerView, Identifier, NewFragment, UnmergePlan};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use self::plan::{plan, whose};
+use self::show::{records, view};
 use crate::append::{AppendError, Took};
 use crate::ingest::Intake;
 use crate::limits::RESOLVE_ATTEMPTS;
@@ -21,16 +26,16 @@ use crate::store::{
 /// Fragments of an event's evidence that are looked at.
 const EVENT_EVIDENCE: u64 = 100;
 
-/// What is to come apart.
+/// The thing that is to come apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnmergeBy {
-    /// What an operation joined.
+    /// The customers that an operation joined.
     Operation(Uuid),
     /// A fragment from all others.
     Fragment(FragmentId),
     /// An identifier, with its fragment; where it shares that with others, alone.
     Identifier(Identifier),
-    /// What an event joined, by its id.
+    /// The customers that an event joined, by its id.
     Event(String),
 }
 
@@ -39,17 +44,17 @@ pub enum UnmergeBy {
 pub struct Unmerge {
     /// The customer, by any fragment; absent where `by` says whose it is.
     pub customer: Option<CustomerId>,
-    /// What is to come apart.
+    /// The thing that is to come apart.
     pub by: UnmergeBy,
     /// True to be told what would happen, with nothing changed.
     pub is_dry_run: bool,
-    /// Why, for the record.
+    /// The reason, for the record.
     pub reason: String,
     /// Names the request.
     pub request_id: String,
 }
 
-/// What came apart, or would.
+/// The customers that came apart, or would.
 #[derive(Debug, Clone)]
 pub struct Unmerged {
     /// The customers, the one who keeps the id first.
@@ -62,7 +67,7 @@ pub struct Unmerged {
     pub news: Vec<News>,
 }
 
-/// Why nothing was taken apart.
+/// The reason for which nothing was taken apart.
 #[derive(Debug, thiserror::Error)]
 pub enum UnmergeError {
     /// There is no such customer, operation, fragment, identifier or event: correct it.
@@ -254,8 +259,8 @@ fn operation_id(request_id: &str) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// Finds what an earlier try of a request did, with the news to be told again, which changes nothing
-/// where they were told.
+/// Finds what an earlier try of a request did, with the news to be told again, which changes
+/// nothing where they were told.
 async fn done_before(store: &IdentityStore, id: Uuid) -> Result<Option<Unmerged>, UnmergeError> {
     let Some(operation) = store.operation(id).await? else {
         return Ok(None);
@@ -271,87 +276,6 @@ async fn done_before(store: &IdentityStore, id: Uuid) -> Result<Option<Unmerged>
         remaining: Vec::new(),
         news: splits.into_iter().map(News::Split).collect(),
     }))
-}
-
-/// Finds the customer that a request is about.
-async fn whose(store: &IdentityStore, request: &Unmerge) -> Result<CustomerGraph, UnmergeError> {
-    let fragment = match (&request.customer, &request.by) {
-        (Some(customer), _) => Some(customer.fragment()),
-        (None, UnmergeBy::Fragment(fragment)) => Some(*fragment),
-        (None, UnmergeBy::Identifier(identifier)) => {
-            let state = store.identifier_state(identifier).await?;
-            state.map(|(_, fragment)| fragment)
-        }
-        (None, UnmergeBy::Operation(id)) => {
-            let operation = store.operation(*id).await?;
-            let mut from = operation.into_iter().flat_map(|it| it.from);
-            from.next_back().map(CustomerId::fragment)
-        }
-        (None, UnmergeBy::Event(id)) => {
-            let fragments = store.joined_by_event(id, EVENT_EVIDENCE).await?;
-            fragments.first().copied()
-        }
-    };
-    let missing = match (&request.customer, &request.by) {
-        (Some(_), _) => "such customer",
-        (None, UnmergeBy::Fragment(_)) => "such fragment",
-        (None, UnmergeBy::Identifier(_)) => "customer with this identifier",
-        (None, UnmergeBy::Operation(_)) => "such operation",
-        (None, UnmergeBy::Event(_)) => "event of this id that joined anybody",
-    };
-    let fragment = fragment.ok_or(UnmergeError::NotFound(missing))?;
-    let graph = store.graph(fragment).await?;
-    graph.ok_or(UnmergeError::NotFound(missing))
-}
-
-/// Plans what comes apart.
-fn plan(graph: &CustomerGraph, by: &UnmergeBy) -> Result<UnmergePlan<Uuid>, UnmergeError> {
-    let of = |holds: &dyn Fn(&EvidenceRecord) -> bool| -> Vec<Uuid> {
-        let joins = graph.joins.iter().filter(|it| holds(it));
-        joins.map(|it| it.id).collect()
-    };
-    let keys = match by {
-        UnmergeBy::Fragment(fragment) => {
-            let mut own = graph.graph.fragments.iter();
-            if !own.any(|it| it.id == *fragment) {
-                return Err(UnmergeError::NotFound("such fragment of the customer"));
-            }
-            return Ok(plan_unmerge(
-                &graph.graph,
-                &identity_core::UnmergeBy::Fragment(*fragment),
-            ));
-        }
-        UnmergeBy::Identifier(identifier) => {
-            if !graph.graph.held.iter().any(|(it, _)| it == identifier) {
-                let missing = "such identifier of the customer";
-                return Err(UnmergeError::NotFound(missing));
-            }
-            return Ok(plan_unmerge(
-                &graph.graph,
-                &identity_core::UnmergeBy::Identifier(identifier.clone()),
-            ));
-        }
-        UnmergeBy::Operation(id) => {
-            let mut keys = of(&|it| it.operation == Some(*id));
-            let edges = graph.graph.edges.iter();
-            keys.extend(edges.filter(|it| it.key == *id).map(|it| it.key));
-            if keys.is_empty() {
-                let missing = "merge of this name that still holds the customer together";
-                return Err(UnmergeError::NotFound(missing));
-            }
-            keys
-        }
-        UnmergeBy::Event(id) => {
-            let keys = of(&|it| it.event_id == *id);
-            if keys.is_empty() {
-                let missing = "event of this id that holds the customer together";
-                return Err(UnmergeError::NotFound(missing));
-            }
-            keys
-        }
-    };
-    let by = identity_core::UnmergeBy::Evidence(keys);
-    Ok(plan_unmerge(&graph.graph, &by))
 }
 
 /// The answer where nothing comes apart.
@@ -375,57 +299,4 @@ async fn not_apart(
         remaining,
         news: Vec::new(),
     })
-}
-
-/// The customer that fragments are, with the counts of what they have.
-fn view(graph: &CustomerGraph, part: &[FragmentId], moved: Option<&Identifier>) -> CustomerView {
-    let mut own = graph.graph.fragments.iter();
-    let first = part.first().copied().unwrap_or(graph.view.id.fragment());
-    let is_kept = first == graph.view.id.fragment();
-    let create_time = match own.find(|it| it.id == first) {
-        Some(fragment) if !is_kept => fragment.create_time,
-        _ => graph.view.create_time,
-    };
-    let mut view = CustomerView::new(first.into(), create_time);
-    view.fragment_count = u32::try_from(part.len()).unwrap_or(u32::MAX);
-    for identifier in named(graph, part, moved) {
-        view.add_identifiers(&identifier.namespace, 1);
-    }
-    view
-}
-
-/// The identifiers of fragments, but for one that leaves.
-fn named<'a>(
-    graph: &'a CustomerGraph,
-    part: &'a [FragmentId],
-    moved: Option<&'a Identifier>,
-) -> impl Iterator<Item = &'a Identifier> {
-    let all = graph.graph.held.iter().chain(&graph.shared);
-    let own = all.filter(|(_, fragment)| part.contains(fragment));
-    own.map(|(identifier, _)| identifier)
-        .filter(move |it| Some(*it) != moved)
-}
-
-/// The customers after it, as people are shown them.
-fn records(parting: &Parting, graph: &CustomerGraph) -> Vec<CustomerRecord> {
-    let moved = parting.moved.as_ref();
-    let leaving = moved.map(|(identifier, _, _)| identifier);
-    let views = parting.customers.iter();
-    let records = views.map(|view| {
-        let is_own = |part: &&Vec<FragmentId>| part.first() == Some(&view.id.fragment());
-        let part = parting.parts.iter().find(is_own);
-        let mut identifiers: Vec<Identifier> = match part {
-            Some(part) => named(graph, part, leaving).cloned().collect(),
-            None => leaving.into_iter().cloned().collect(),
-        };
-        identifiers.sort();
-        identifiers.dedup();
-        CustomerRecord {
-            id: view.id,
-            create_time: view.create_time,
-            fragments: part.map_or_else(|| vec![view.id.fragment()], Clone::clone),
-            identifiers,
-        }
-    });
-    records.collect()
 }

@@ -13,7 +13,7 @@ use crate::cache::Holder;
 use crate::evidence;
 use crate::store::{Cause, CommitError, Found, FoundIdentifier, News, SentAs, SentBy, demotion_id};
 
-/// What became of an attempt.
+/// The end of an attempt.
 #[derive(Debug)]
 pub(super) enum Attempt {
     /// It was written.
@@ -24,7 +24,7 @@ pub(super) enum Attempt {
     Erased,
 }
 
-/// What became of a transaction.
+/// The end of a transaction.
 pub(super) enum Written {
     /// It was written, with these news.
     News(Vec<News>),
@@ -81,7 +81,8 @@ impl Resolver {
         known: &[Option<Holder>],
         cause: Cause<'_>,
     ) -> Result<Attempt, ResolveError> {
-        // Whatever is not answered by the cache alone is decided by what SQL says now, its cached part too.
+        // Whatever is not answered by the cache alone is decided by what SQL says now, its cached
+        // part too.
         let unknown = subjects.iter().zip(known).filter(|(_, it)| it.is_none());
         let unknown = unknown.flat_map(|(subject, _)| &subject.screened.kept);
         let unknown: HashSet<&Identifier> = unknown.map(|(_, identifier)| identifier).collect();
@@ -144,8 +145,8 @@ impl Resolver {
         Ok(resolutions)
     }
 
-    /// Leaves evidence out that is on record: of identifiers that are left out of one event after the
-    /// other for the same reason, as a default id is.
+    /// Leaves evidence out that is on record: of identifiers that are left out of one event after
+    /// the other for the same reason, as a default id is.
     fn leave_out_told(&self, changes: &mut Changes) {
         changes.evidence.retain(|row| {
             row.kind != EvidenceKind::Demoted || self.cache.tell_demotion(demotion_id(row))
@@ -250,8 +251,8 @@ impl Resolver {
     }
 }
 
-/// Tells by what each change of a batch was made, and says of events that were sent before what their
-/// first try did.
+/// Tells by what each change of a batch was made, and says of events that were sent before what
+/// their first try did.
 fn sent_by(
     subjects: &[Subject],
     known: &[Option<Holder>],

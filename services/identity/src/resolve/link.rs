@@ -25,8 +25,8 @@ pub(crate) struct Given {
 }
 
 impl Resolver {
-    /// Joins customers, named by any of their fragments, into the oldest of them. What unmerges said
-    /// of them is taken back.
+    /// Joins customers, named by any of their fragments, into the oldest of them. What unmerges
+    /// said of them is taken back.
     ///
     /// # Errors
     /// [`ResolveError`].
@@ -168,7 +168,8 @@ impl Resolver {
     }
 }
 
-/// Adds one identifier to what changes, where the customer does not have it. Returns whether it did.
+/// Adds one identifier to what changes, where the customer does not have it. Returns whether it
+/// did.
 fn attach(
     rules: &Rules,
     found: &Found,

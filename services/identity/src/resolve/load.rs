@@ -1,4 +1,4 @@
-//! What is loaded for a batch, and what is loaded for it where that does not decide.
+//! Loads what a batch is decided by, and more where that does not suffice.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

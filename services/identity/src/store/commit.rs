@@ -1,9 +1,10 @@
 //! Writes what a batch changed: all of it, or nothing where it raced.
 //!
-//! The unique index on identifiers arbitrates who made one first. Locks are taken in one order everywhere,
-//! identifiers by value (new ones, then those that are there) and then customers by id, so that no two
-//! writers wait for each other. A customer whose epoch is not the one planned for, and an identifier that
-//! is not held as planned for, was changed by somebody else, and the whole batch is planned again.
+//! The unique index on identifiers arbitrates who made one first. Locks are taken in one order
+//! everywhere, identifiers by value (new ones, then those that are there) and then customers by id,
+//! so that no two writers wait for each other. A customer whose epoch is not the one planned for,
+//! and an identifier that is not held as planned for, was changed by somebody else, and the whole
+//! batch is planned again.
 
 mod joins;
 mod rows;
@@ -150,8 +151,8 @@ async fn write(
 }
 
 /// Puts merges and splits on record, with who sent what led to them: an entry for each of the two
-/// customers. The reason stays with the merge, since people write it as they like. Comes last, since
-/// the audit log of a process is written by one transaction at a time.
+/// customers. The reason stays with the merge, since people write it as they like. Comes last,
+/// since the audit log of a process is written by one transaction at a time.
 pub(super) async fn record(
     transaction: &DatabaseTransaction,
     news: &[News],
@@ -202,8 +203,8 @@ pub(super) async fn lock_customers(
     Ok(())
 }
 
-/// The highest epoch that each customer comes after: of those that are joined into it, and of the one
-/// that it was part of.
+/// The highest epoch that each customer comes after: of those that are joined into it, and of the
+/// one that it was part of.
 fn highest_epochs(changes: &Changes) -> HashMap<CustomerId, u64> {
     let mut highest: HashMap<CustomerId, u64> = HashMap::new();
     let mut raise = |customer, epoch| {
@@ -260,7 +261,8 @@ pub(super) async fn write_customers(
     Ok(())
 }
 
-/// The epoch is above all of those that were joined, so that whoever compares knows which word is the last.
+/// The epoch is above all of those that were joined, so that whoever compares knows which word is
+/// the last.
 fn row(change: &CustomerChange, merged: Option<u64>) -> [SimpleExpr; 5] {
     let epoch = Ord::max(change.epoch, merged).unwrap_or(0) + 1;
     [

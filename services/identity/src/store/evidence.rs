@@ -58,7 +58,7 @@ pub struct EvidenceRecord {
     pub count: u64,
     /// The version of the policy that decided so; 0 for the built-in one.
     pub policy_version: u32,
-    /// Why, as a reason code; empty where the kind says it.
+    /// The reason code; empty where the kind says it.
     pub reason: String,
     /// The operation that this belongs to.
     pub operation: Option<Uuid>,
@@ -215,8 +215,8 @@ pub(super) fn places(changes: &Changes) -> HashMap<&Identifier, usize> {
         .collect()
 }
 
-/// Writes the evidence of a batch that rows of identifiers do not tell. `merges` are the ids of those
-/// that the batch made, by the customers that are gone.
+/// Writes the evidence of a batch that rows of identifiers do not tell. `merges` are the ids of
+/// those that the batch made, by the customers that are gone.
 pub(super) async fn insert_evidence(
     transaction: &DatabaseTransaction,
     changes: &Changes,
@@ -226,7 +226,8 @@ pub(super) async fn insert_evidence(
 ) -> Result<(), DbErr> {
     let rows = changes.evidence.iter().enumerate();
     let rows = rows.filter(|(_, row)| row.kind != EvidenceKind::Attached);
-    // Of identifiers that were left out there may be one twice, which no statement can update twice.
+    // Of identifiers that were left out there may be one twice, which no statement can update
+    // twice.
     let mut demoted: HashMap<Uuid, [SimpleExpr; 15]> = HashMap::new();
     let mut others = Vec::new();
     for (place, row) in rows {
@@ -330,8 +331,8 @@ fn values(
     ]
 }
 
-/// Keeps, of an identifier that leaves its fragment, which event attached it there: its row tells of
-/// another one afterwards, or is gone.
+/// Keeps, of an identifier that leaves its fragment, which event attached it there: its row tells
+/// of another one afterwards, or is gone.
 pub(super) async fn keep_attachment(
     transaction: &DatabaseTransaction,
     change: &HoldingChange,

@@ -57,7 +57,8 @@ impl IdentityStore {
         Ok(found)
     }
 
-    /// Finds the customers that fragments belong to, in the order of the fragments; absent where there is none.
+    /// Finds the customers that fragments belong to, in the order of the fragments; absent where
+    /// there is none.
     ///
     /// # Errors
     /// As the database says.
@@ -123,7 +124,8 @@ pub(super) fn any_of(identifiers: &[&Identifier], columns: impl Fn() -> (Expr, E
     values
         .into_iter()
         .fold(Cond::any(), |any, (namespace, mut values)| {
-            // Few different lengths are few different statements, which the driver prepares once each.
+            // Few different lengths are few different statements, which the driver prepares once
+            // each.
             let padded = values.len().next_power_of_two();
             let last = values[values.len() - 1];
             values.resize(padded, last);

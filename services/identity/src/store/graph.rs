@@ -159,8 +159,8 @@ impl IdentityStore {
         own.into_tuple().all(database).await
     }
 
-    /// Returns the state of an identifier with the fragment that has it, or had it last; absent where
-    /// nobody knows it.
+    /// Returns the state of an identifier with the fragment that has it, or had it last; absent
+    /// where nobody knows it.
     ///
     /// # Errors
     /// As the database says.

@@ -1,5 +1,5 @@
-//! Look-ups beside those of holders: values of many, words of unmerges, and all that a customer has.
-//! Most batches need none of them.
+//! Look-ups beside those of holders: values of many, words of unmerges, and all that a customer
+//! has. Most batches need none of them.
 
 use std::collections::{HashMap, HashSet};
 

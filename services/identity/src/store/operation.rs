@@ -51,7 +51,7 @@ pub struct OperationRecord {
     pub id: Uuid,
     /// Its kind.
     pub kind: OperationKind,
-    /// When, by the clock of whoever accepted it.
+    /// Its time, by the clock of whoever accepted it.
     pub time: Timestamp,
     /// The customers that it was about, as they were before.
     pub from: Vec<CustomerId>,
@@ -61,7 +61,7 @@ pub struct OperationRecord {
     pub event_id: String,
     /// The request that caused it; empty for none.
     pub request_id: String,
-    /// Why, as whoever did it said.
+    /// The reason that whoever did it gave.
     pub reason: String,
     /// The unmerge that took it back.
     pub retracted_by: Option<Uuid>,

@@ -70,8 +70,8 @@ impl SentBy {
         self.merges.extend(merged);
     }
 
-    /// Tells which merge each piece of evidence that joins customers tells of. `customer_of` returns
-    /// the customer that a fragment belonged to before the batch.
+    /// Tells which merge each piece of evidence that joins customers tells of. `customer_of`
+    /// returns the customer that a fragment belonged to before the batch.
     pub(crate) fn name_joins(
         &mut self,
         changes: &Changes,

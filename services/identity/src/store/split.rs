@@ -48,8 +48,8 @@ impl IdentityStore {
         Ok(())
     }
 
-    /// Returns the customers that fragments were split off from; `None` where no split was about any of
-    /// them, so that all that was accepted for these ids is theirs.
+    /// Returns the customers that fragments were split off from; `None` where no split was about
+    /// any of them, so that all that was accepted for these ids is theirs.
     ///
     /// # Errors
     /// As the database says.

@@ -111,8 +111,8 @@ async fn lift_cannot_links(
     Ok(())
 }
 
-/// The operations of a batch that are no merges, by the number of their event: identifiers that went
-/// to other customers, or to nobody.
+/// The operations of a batch that are no merges, by the number of their event: identifiers that
+/// went to other customers, or to nobody.
 fn moves(
     changes: &Changes,
     cause: Cause<'_>,

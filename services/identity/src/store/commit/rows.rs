@@ -100,7 +100,8 @@ pub(super) async fn insert_identifiers(
     Ok(())
 }
 
-/// The id, source, time and policy of the event that attached something; nothing where nobody knows.
+/// The id, source, time and policy of the event that attached something; nothing where nobody
+/// knows.
 fn origin(cause: Cause<'_>, place: Option<usize>) -> [SimpleExpr; 4] {
     let origin = place.map(|place| cause.origins.origin(place));
     let text = |text: Option<&str>| text.filter(|it| !it.is_empty()).map(str::to_owned);

@@ -63,7 +63,7 @@ impl Receipts for Step<'_> {
             ],
             ..Event::default()
         };
-        emit(self, event, trace_parent);
+        emit(self, activation.ordinal, event, trace_parent);
     }
 
     fn tell_change(&mut self, activation: &Activation, purpose: &str) {
@@ -103,7 +103,7 @@ impl Receipts for Step<'_> {
             ..Event::default()
         };
         let trace_parent = self.trace_parent;
-        emit(self, event, trace_parent);
+        emit(self, word.ordinal, event, trace_parent);
     }
 }
 
@@ -136,13 +136,18 @@ fn text(name: &str, text: &str) -> NamedValue {
     }
 }
 
-/// Puts an event of the step's customer on the way to segments and journeys.
-fn emit(step: &mut Step<'_>, event: Event, trace_parent: &str) {
+/// Puts an event of a fragment of the step's customer on the way to segments and journeys. The engine
+/// knows the ids of those that were joined into the customer.
+fn emit(step: &mut Step<'_>, ordinal: u16, event: Event, trace_parent: &str) {
     let customer = step.key.clone();
     let event = Event {
-        fragment_id: customer.clone(),
+        fragment_id: match ordinal {
+            0 => customer.clone(),
+            _ => Bytes::new(),
+        },
         ..event
     };
+    step.effects.of_fragment(ordinal);
     step.effects.emit_to(
         StreamName::Events,
         Record {
@@ -153,4 +158,5 @@ fn emit(step: &mut Step<'_>, event: Event, trace_parent: &str) {
             ..Record::default()
         },
     );
+    step.effects.of_fragment(step.ordinal);
 }

@@ -156,6 +156,7 @@ impl Pass<'_> {
             properties: named_values(&properties),
             holdout: run.holdout,
         };
+        self.effects.of_fragment(run.ordinal);
         self.effects.emit(Record {
             customer_id: self.key.clone(),
             time_ms: self.now.as_millis(),
@@ -163,6 +164,7 @@ impl Pass<'_> {
             body: Some(Body::Action(action)),
             ..Record::default()
         });
+        self.effects.of_fragment(self.ordinal);
     }
 
     /// The traits that an action carries: all of them, unless actions of this pass carry very much

@@ -1,10 +1,12 @@
 //! Runs of one key that meet in a merge: the journey says which goes on.
 
-use journey_core::limits;
+use decision::{Names, Source};
+use journey_core::{Definitions, limits};
 use kernel::Reason;
+use messages::definition::v1::definition::Kind;
 
 use super::state;
-use crate::world::{World, compiled, customer};
+use crate::world::{World, compiled, customer, read};
 
 fn journey(rule: &str) -> String {
     format!(
@@ -62,6 +64,29 @@ fn the_younger_customers_run_goes_on_where_the_journey_says_so() {
     let rule = "on_merge_conflict: ON_MERGE_CONFLICT_KEEP_NEWER";
     check(rule, true, &[(3, 2)]);
     check(rule, false, &[(2, 2)]);
+}
+
+#[test]
+fn a_rule_that_nobody_knows_is_a_mistake_with_its_field() {
+    let mut kinds = read(&journey(""));
+    for kind in &mut kinds {
+        if let Kind::Journey(journey) = kind {
+            journey.on_merge_conflict = 99;
+        }
+    }
+    let source = |kind| Source {
+        kind,
+        version: 1,
+        is_current: true,
+    };
+    let sources: Vec<Source<'_>> = kinds.iter().map(source).collect();
+    let Err(faults) = Definitions::compile(&sources, &Names::default()) else {
+        panic!("a rule 99 was taken");
+    };
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let expected = "on_merge_conflict: say what happens to two runs of one key";
+    assert!(told[0].starts_with(expected), "{told:?}");
 }
 
 #[test]

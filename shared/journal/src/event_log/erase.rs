@@ -46,9 +46,12 @@ pub struct EventsErased {
 const FIRST: RowPlace = (i32::MIN, i64::MIN);
 
 impl EventLog {
-    /// Removes the events of some customers, by the ids that they were accepted for, from some rows
-    /// of the log, beginning at a place that an earlier call for the same customers returned. What
-    /// is there is taken away atomically, row by row; a second run finds nothing.
+    /// Removes the events of some customers, by their own id and those of all fragments, from some
+    /// rows of the log, beginning at a place that an earlier call for the same customers returned.
+    /// What is there is taken away atomically, row by row; a second run finds nothing.
+    ///
+    /// An event is of the fragment that it names: where that came apart from the customer for whom
+    /// the event was accepted, it stays.
     ///
     /// # Errors
     /// [`LogError::Unavailable`]: repeat it. [`LogError::Damaged`] where a row cannot be read.
@@ -57,7 +60,34 @@ impl EventLog {
         customers: &[CustomerId],
         place: Option<ErasePlace>,
     ) -> Result<EventsErased, LogError> {
-        self.walk(customers, place, true).await
+        self.walk((customers, &[]), place, true).await
+    }
+
+    /// The same, also among the events of customers whom these were part of for some time: those
+    /// were accepted for them.
+    ///
+    /// # Errors
+    /// As [`Self::erase`].
+    pub async fn erase_among(
+        &self,
+        customers: &[CustomerId],
+        others: &[CustomerId],
+        place: Option<ErasePlace>,
+    ) -> Result<EventsErased, LogError> {
+        self.walk((customers, others), place, true).await
+    }
+
+    /// Counts what [`Self::erase_among`] would remove, and changes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::erase`].
+    pub async fn count_among(
+        &self,
+        customers: &[CustomerId],
+        others: &[CustomerId],
+        place: Option<ErasePlace>,
+    ) -> Result<EventsErased, LogError> {
+        self.walk((customers, others), place, false).await
     }
 
     /// Counts what [`Self::erase`] would remove, and changes nothing.
@@ -69,23 +99,27 @@ impl EventLog {
         customers: &[CustomerId],
         place: Option<ErasePlace>,
     ) -> Result<EventsErased, LogError> {
-        self.walk(customers, place, false).await
+        self.walk((customers, &[]), place, false).await
     }
 
     async fn walk(
         &self,
-        customers: &[CustomerId],
+        (customers, others): (&[CustomerId], &[CustomerId]),
         place: Option<ErasePlace>,
         erases: bool,
     ) -> Result<EventsErased, LogError> {
-        let wanted = Erased::new(customers);
+        let all = [customers, others].concat();
+        let wanted = Erased {
+            customers: customers.iter().copied().collect(),
+            hashes: all.iter().map(|it| hash_of(*it)).collect(),
+        };
         let mut found = EventsErased::default();
         let (mut headers_left, mut rows_left) = (limits::ERASED_HEADERS, limits::ERASED_ROWS);
         let begin = place.unwrap_or(ErasePlace {
             stream: 0,
             after: FIRST,
         });
-        let streams = self.streams_of(customers);
+        let streams = self.streams_of(all);
         for (number, stream) in streams.into_iter().enumerate().skip(begin.stream) {
             let consumed = self.consumed(stream).await?;
             let mut after = if number == begin.stream {
@@ -163,8 +197,8 @@ impl EventLog {
         Ok(())
     }
 
-    fn streams_of(&self, customers: &[CustomerId]) -> Vec<StreamId> {
-        let partitions = self.partitions_of(&EventsBy::Customers(customers.to_vec()));
+    fn streams_of(&self, customers: Vec<CustomerId>) -> Vec<StreamId> {
+        let partitions = self.partitions_of(&EventsBy::Customers(customers));
         let names = || StreamName::ALL.into_iter().filter(|it| is_event_log(*it));
         let streams = partitions.into_iter().flat_map(|partition| {
             let partition = PartitionId::new(partition);
@@ -206,20 +240,13 @@ impl Consumed {
     }
 }
 
-/// Those who are erased.
+/// Those who are erased, and the hashes of all among whose events there may be some of theirs.
 struct Erased {
     customers: HashSet<CustomerId>,
     hashes: Vec<u32>,
 }
 
 impl Erased {
-    fn new(customers: &[CustomerId]) -> Self {
-        Self {
-            customers: customers.iter().copied().collect(),
-            hashes: customers.iter().map(|it| hash_of(*it)).collect(),
-        }
-    }
-
     /// Returns whether a row may have something of them: by the index of its events, or because it
     /// has none, and so something that is not in the index.
     fn may_have(&self, header: &ErasableHeader) -> bool {
@@ -257,6 +284,11 @@ impl Erased {
     }
 
     fn has_record(&self, record: &Record) -> bool {
+        if let Some(Body::Event(event)) = &record.body
+            && !event.fragment_id.is_empty()
+        {
+            return self.has(&event.fragment_id);
+        }
         if self.has(&record.customer_id) || self.has(&record.forwarded_from_id) {
             // A word about where somebody is has nothing of them, and ticks have nobody.
             return !matches!(record.body, None | Some(Body::Tick(_) | Body::Erased(_)));

@@ -15,6 +15,11 @@ use crate::sql::Sql;
 
 const SECRET: &str = "kq8Zt1VwPfHs7Xc2";
 const GONE: [u128; 2] = [1, 2];
+/// Whoever reads the event log.
+const SEGMENTATION: hot::Slot = hot::Slot {
+    owner: hot::Owner::Segmentation,
+    partition: super::PARTITION,
+};
 
 fn gone() -> Vec<CustomerId> {
     GONE.map(customer).into()
@@ -142,11 +147,7 @@ async fn events_of_others_stay(mut subject: Sql) {
     assert_eq!((counted.events, counted.rows), (160, 320));
 
     site.segmentation.take(&site.store, &[], None).await;
-    let slot = hot::Slot {
-        owner: hot::Owner::Segmentation,
-        partition: super::PARTITION,
-    };
-    site.store.fold(slot).await.expect("folds");
+    site.store.fold(SEGMENTATION).await.expect("folds");
     // A reader in the middle of it.
     let page = log.read(&ALL, None, 101).await.expect("reads");
     let erased = erase(&log, false).await;
@@ -197,11 +198,7 @@ async fn entries_that_wait_come_back_as_they_were() {
         .await;
     }
     site.segmentation.take_some(&site.store, &[], None, 4).await;
-    let slot = hot::Slot {
-        owner: hot::Owner::Segmentation,
-        partition: super::PARTITION,
-    };
-    site.store.fold(slot).await.expect("folds");
+    site.store.fold(SEGMENTATION).await.expect("folds");
     let log = open(&site).await;
     let erased = erase(&log, false).await;
     assert_eq!((erased.events, erased.rows, erased.waiting_rows), (4, 4, 2));
@@ -230,4 +227,44 @@ async fn entries_that_wait_come_back_as_they_were() {
         })
         .collect();
     assert_eq!(names.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+}
+
+#[tokio::test]
+async fn an_event_is_of_the_fragment_that_it_names() {
+    let mut subject = Sql::sqlite();
+    let mut site = Site::new(&mut subject, 3_600_000).await;
+    let of_fragment = |who: u128, fragment: u128, millis: i64| {
+        let mut record = record(who, millis);
+        if let Some(Body::Event(event)) = &mut record.body {
+            event.fragment_id = customer(fragment).as_bytes().to_vec().into();
+        }
+        record
+    };
+    // 1 was part of 9 for some time, and 8 part of 1.
+    let records = vec![
+        of_fragment(9, 1, 1),
+        of_fragment(9, 9, 2),
+        of_fragment(1, 8, 3),
+    ];
+    site.accept(StreamName::Events, batch(records)).await;
+    let records = vec![of_fragment(1, 2, 4), of_fragment(1, 1, 5)];
+    site.accept(StreamName::Events, batch(records)).await;
+    site.accept(StreamName::Events, batch(vec![of_fragment(9, 2, 6)]))
+        .await;
+    site.segmentation.take(&site.store, &[], None).await;
+    site.store.fold(SEGMENTATION).await.expect("folds");
+    let log = open(&site).await;
+    let others = [customer(9)];
+    let counted = log
+        .count_among(&gone(), &others, None)
+        .await
+        .expect("counts");
+    assert_eq!((counted.events, counted.rows), (4, 3));
+    let erased = log
+        .erase_among(&gone(), &others, None)
+        .await
+        .expect("erases");
+    assert_eq!((erased.events, erased.rows), (4, 3));
+    let left = ids(&log, EventsBy::All).await;
+    assert_eq!(left, ["9.2", "1.3"].map(str::to_owned).into());
 }

@@ -61,7 +61,7 @@ enum Action {
     Tombstones(Box<tombstones::Args>),
 }
 
-/// Where a command asks, and the form of its answer.
+/// The place that a command asks, and the form of its answer.
 #[derive(Debug, clap::Args)]
 struct Common {
     #[command(flatten)]
@@ -71,7 +71,7 @@ struct Common {
 }
 
 impl Args {
-    /// Where the command asks; none for a simulation.
+    /// Returns the address to ask; none for a simulation.
     pub(crate) const fn connection(&self) -> Option<&Connection> {
         let common = match &self.action {
             Action::Resolve(args) => &args.common,

@@ -24,7 +24,7 @@ impl Objects {
     /// Unicode.
     ///
     /// # Errors
-    /// Where it cannot be read, or holds something else.
+    /// It cannot be read, or holds something else.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let mistake = |what: String| Failure::mistake(format!("{}: {what}", path.display()));
         let reading = Reading {

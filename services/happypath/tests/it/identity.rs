@@ -1,8 +1,9 @@
-//! Who is who by the command line: policies tried on files, and customers found, joined, taken
-//! apart and explained.
+//! Identity by the command line: policies tried on files, and customers found, joined, taken apart
+//! and explained.
 
 mod acts;
 mod cases;
+mod examples;
 mod files;
 
 use std::path::Path;
@@ -65,8 +66,7 @@ fn line(event: &str) -> String {
 /// The answer in lines: of each event its customer and what was left out, then the customers.
 fn told(answer: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let identifier =
-        |own: &Value| format!("{}={}", text(&own["namespace"]), text(&own["value"]));
+    let identifier = |own: &Value| format!("{}={}", text(&own["namespace"]), text(&own["value"]));
     let events = answer["events"].as_array().expect("a list").iter();
     let events = events.map(|event| {
         let (now, then) = (text(&event["customer"]), text(&event["customer_then"]));

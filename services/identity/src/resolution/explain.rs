@@ -193,7 +193,7 @@ fn suspects(
     if !own.iter().any(|it| names_people(rules, &it.namespace)) {
         return Vec::new();
     }
-    // What ranks last is what ties, such as a device, and no login.
+    // The lowest rank is that of what ties, such as a device.
     let last = own.iter().filter_map(rank).max();
     let found = own
         .iter()

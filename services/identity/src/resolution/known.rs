@@ -1,11 +1,11 @@
-//! Whether customers are known, as seen some time ago: most answers need no SQL.
+//! Remembers which customers are known, as seen some time ago: most answers need no SQL.
 
 use std::time::Instant;
 
 use kernel::CustomerId;
 use quick_cache::sync::Cache;
 
-use crate::limits::{CACHE_TTL, CACHED_IDENTIFIERS};
+use crate::limits::{CACHE_TTL, CACHED_IDENTIFIERS, UNKNOWN_TTL};
 
 /// A bounded memory of which customers are known.
 #[derive(Debug)]
@@ -34,7 +34,8 @@ impl KnownCustomers {
     pub(super) fn recall(&self, customer: CustomerId) -> Option<bool> {
         let (is_known, second) = self.customers.get(&customer)?;
         let age = self.second().saturating_sub(second);
-        (age <= CACHE_TTL.as_secs()).then_some(is_known)
+        let kept = if is_known { CACHE_TTL } else { UNKNOWN_TTL };
+        (age <= kept.as_secs()).then_some(is_known)
     }
 
     /// Remembers whether a customer is known.

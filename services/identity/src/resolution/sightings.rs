@@ -1,6 +1,6 @@
-//! How often identifiers of a customer were seen, by the events of the log.
+//! Sightings of the identifiers of a customer, counted in the events of the log.
 //!
-//! What is known already costs no row in SQL when it is seen again, so that the events say it.
+//! An identifier that is seen again costs no row in SQL, so that only the events tell.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,7 +19,7 @@ pub(super) type Place = (Identifier, FragmentId);
 /// When an identifier was seen under a fragment, and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// How often.
+    /// The number of events.
     pub(super) count: u64,
     /// When first, by the time of acceptance.
     pub(super) first: Timestamp,
@@ -34,7 +34,7 @@ pub(super) struct Sightings {
     pub(super) seen: HashMap<Place, Seen>,
     /// Those that came in one event with a value that names people, or are such a value.
     pub(super) with_person: HashSet<Identifier>,
-    /// Whether all events were read.
+    /// True where all events were read.
     pub(super) is_whole: bool,
 }
 
@@ -42,7 +42,7 @@ impl ResolutionRpc {
     /// Reads the events of a customer, as far as one explanation may; `None` where there is no log.
     ///
     /// # Errors
-    /// Where the log fails.
+    /// The log fails.
     pub(super) async fn sightings(
         &self,
         rules: &Rules,

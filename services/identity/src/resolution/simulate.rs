@@ -137,7 +137,7 @@ fn name(number: u32) -> String {
     format!("c{number}")
 }
 
-/// What is wrong with the namespaces of a request, by its fields.
+/// The failure of a request by its namespaces, with its own fields.
 fn flawed(flaws: Vec<Flaw>) -> Failure {
     let violations = flaws.into_iter().map(|flaw| {
         let field = flaw.violation.field;

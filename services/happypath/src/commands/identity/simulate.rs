@@ -89,7 +89,7 @@ fn objects_path(objects: &Objects) -> String {
     }
 }
 
-/// What is wrong in a file: the first lines of it in words, and the number of all.
+/// The mistakes of a file: the first ones in words, and the number of all.
 #[derive(Debug, Default)]
 struct BadLines {
     text: String,

@@ -16,7 +16,7 @@ use crate::output::{json_of, print, print_json, visible};
 pub(super) struct Args {
     /// An id, or an identifier such as user_id:u1; not needed with --operation or --identifier
     customer: Option<String>,
-    /// What one operation joined, as `history` names it
+    /// An operation, as `history` names it: those whom it joined come apart
     #[arg(long, value_name = "ID", group = "by")]
     operation: Option<String>,
     /// A fragment, which becomes a customer again

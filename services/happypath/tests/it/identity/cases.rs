@@ -3,13 +3,13 @@
 use super::{decide, told};
 
 /// Simulates events, and compares what became of them line by line.
-fn check(policy: &str, namespaces: &str, events: &[&str], expected: &[&str]) {
+pub(super) fn check(policy: &str, namespaces: &str, events: &[&str], expected: &[&str]) {
     let answer = decide(policy, namespaces, events);
     assert_eq!(told(&answer), expected, "{policy}: {events:?}");
 }
 
 /// Namespaces as the examples of Adobe have them.
-const ADOBE: &str = "\
+pub(super) const ADOBE: &str = "\
 namespace: {name: crm_id, priority: 1, limit: 1}
 ---
 namespace: {name: login_id, priority: 4, limit: 10}

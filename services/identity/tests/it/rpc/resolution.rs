@@ -1,7 +1,8 @@
-//! Who is who, as a client asks: found, linked, taken apart, explained, tried.
+//! Customers, as a client asks for them: found, linked, taken apart, explained, tried.
 
 use engine::TimeSource;
 use identity::{IdentityRpc, ResolutionRpc};
+use journal::{EventLog, SqlLog};
 use proto::identity::v1::resolution_service_client::ResolutionServiceClient;
 use proto::identity::v1::unmerge_customers_request::By;
 use proto::identity::v1::{self, explain_identity_request, list_history_request};
@@ -11,8 +12,9 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::Code;
 use tonic::transport::{Channel, Server};
 
-use super::{Client, fields, ingest, open, reason, serve};
-use crate::fixture::Fixture;
+use super::{Client, connect_with, fields, ingest, open, reason, serve};
+use crate::events::log_accepted;
+use crate::fixture::{Fixture, Sql, namespaces};
 
 type Resolution = ResolutionServiceClient<Channel>;
 
@@ -324,4 +326,43 @@ async fn a_rule_is_tried_on_events() {
         found[0].starts_with("namespaces[0].blocked_patterns"),
         "{found:?}"
     );
+}
+
+/// The documented mistake of a login id that only a device ties to somebody.
+#[tokio::test]
+async fn a_login_that_a_device_ties_to_somebody_is_named() {
+    let rules = namespaces(&[("crm_id", 1), ("login_id", 10), ("ecid", 20)]);
+    let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), rules).await;
+    let database = fixture.identity.database.clone();
+    let log = SqlLog::open(database.clone()).await.expect("tables");
+    let events = EventLog::open(database, fixture.partitions).await;
+    let events = Some(events.expect("opens"));
+    let mut client = connect_with(&fixture, events.clone()).await;
+    let sent = [
+        "crm_id=Tom login_id=ID_A",
+        "crm_id=Tom login_id=ID_B",
+        "login_id=ID_A ecid=111",
+        "login_id=ID_C ecid=111",
+    ];
+    ingest(&mut client, "r", &sent).await.expect("ingests");
+    log_accepted(&fixture, &log).await;
+    let mut resolution = connect(open(&fixture).await.with_event_log(events)).await;
+    let explain = v1::ExplainIdentityRequest {
+        key: Some(explain_identity_request::Key::Identifier(identifier(
+            "crm_id=Tom",
+        ))),
+    };
+    let explained = resolution.explain_identity(explain).await.expect("told");
+    let explained = explained.into_inner();
+    assert_eq!(explained.dangling_identifiers, identifiers("login_id=ID_C"));
+    let of = |value: &str| {
+        let mut evidence = explained.evidence.iter();
+        let own = evidence.find(|it| it.identifier.as_ref().is_some_and(|it| it.value == value));
+        own.map(|it| (it.kind(), it.count))
+    };
+    assert_eq!(of("ID_A"), Some((v1::EvidenceKind::Attached, 2)));
+    assert_eq!(of("111"), Some((v1::EvidenceKind::Attached, 2)));
+    let sentence = "login_id:ID_C never came with a value that names a person";
+    let told = explained.sentences.iter();
+    assert!(told.clone().any(|it| it.starts_with(sentence)), "{told:?}");
 }

@@ -27,7 +27,7 @@ pub(super) struct Left {
     pub(super) reason: String,
 }
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Outcome {
     /// The number of its customer when it came; absent where it was refused.
@@ -50,7 +50,7 @@ impl Outcomes {
     /// None yet.
     ///
     /// # Errors
-    /// Where no file can be made.
+    /// No file can be made.
     pub(super) fn new() -> Result<Self, Failure> {
         let file = tempfile::tempfile().map_err(unkept)?;
         Ok(Self {
@@ -62,7 +62,7 @@ impl Outcomes {
     /// Keeps one.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// It cannot be written.
     pub(super) fn push(&mut self, event: &EventOutcome) -> Result<(), Failure> {
         let outcome = Outcome {
             then: event.customer,
@@ -75,7 +75,7 @@ impl Outcomes {
         Ok(())
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub(super) const fn count(&self) -> u64 {
         self.count
     }
@@ -83,7 +83,7 @@ impl Outcomes {
     /// Reads them from the first on.
     ///
     /// # Errors
-    /// Where they cannot be read.
+    /// They cannot be read.
     pub(super) fn read(self) -> Result<impl Iterator<Item = Result<Outcome, Failure>>, Failure> {
         let mut file = self
             .file

@@ -124,7 +124,7 @@ impl Chunks {
             if place > 0 {
                 self.text.push(',');
             }
-            // What is printed ends with a line feed, so that a chunk ends where one belongs.
+            // A line feed ends each chunk, since printing adds one.
             match self.text.len() < CHUNK_BYTES {
                 true => self.text.push('\n'),
                 false => print(&std::mem::take(&mut self.text))?,

@@ -99,7 +99,8 @@ reasons! {
     StaleSignature = "STALE_SIGNATURE", Call;
     /// A post of a webhook to a source that takes none.
     NoWebhook = "NO_WEBHOOK", Call;
-    /// It is of somebody who was erased after it happened. It is dropped, and nothing of it is kept.
+    /// It is of somebody who was erased after it happened. It is dropped, and nothing of it is
+    /// kept.
     Erased = "ERASED", Event;
     /// It is of somebody whose events are not to be processed. It is dropped, and nothing of it is
     /// kept.

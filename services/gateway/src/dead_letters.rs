@@ -181,8 +181,8 @@ impl DeadLetters {
         Ok(rows.into_iter().map(StoredLetter::from).collect())
     }
 
-    /// Removes those that were taken in a replay, and those of erased people, and notes on the others
-    /// why they were not taken: all of it, or nothing.
+    /// Removes those that were taken in a replay, and those of erased people, and notes on the
+    /// others why they were not taken: all of it, or nothing.
     ///
     /// # Errors
     /// [`ErrorReason::DeadLettersContended`] where another process changed one of them since it

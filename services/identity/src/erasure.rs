@@ -1,8 +1,8 @@
-//! Erasure of customers for good, and suppression: tombstones, the transaction that takes a customer
-//! out of identity, and the work that goes on until every store is clean.
+//! Erasure of customers for good, and suppression: tombstones, the transaction that takes a
+//! customer out of identity, and the work that goes on until every store is clean.
 //!
-//! Nothing of a person is kept but keyed hashes of the identifiers. What other services keep is theirs
-//! to remove: they are told by a record in the customer's stream.
+//! Nothing of a person is kept but keyed hashes of the identifiers. Other services remove their own
+//! states: they are told by a record in the customer's stream.
 
 mod announce;
 mod backup;

@@ -9,15 +9,15 @@ use rpc::Failure;
 pub(super) enum Section {
     /// Ids and identifiers.
     Customer,
-    /// How they came to be.
+    /// The evidence of these.
     Evidence,
     /// Operations that changed who the customer is.
     History,
-    /// What is known of them.
+    /// Traits, and the events that were counted.
     Profile,
     /// The segments that they are in.
     Segment,
-    /// What happened in journeys, and arms of experiments.
+    /// Steps and decisions of journeys, and arms of experiments.
     Journey,
     /// Walks through journeys.
     Run,
@@ -31,7 +31,7 @@ pub(super) enum Section {
     Activation,
     /// Events.
     Event,
-    /// What was told to connected tools.
+    /// Changes, as connected tools were told.
     Change,
 }
 

@@ -315,11 +315,15 @@ fn a_person_is_erased(stores: &Stores) {
     dev.settle();
     let (code, said) = dev.refused(&format!("customer user_id:{MARK}-user"));
     assert_eq!(code, 3, "{said}");
-    // Who was there is gone, and nobody else: what came in is what went out and what is there.
+    // Nobody else is gone.
     assert_eq!(figures(&dev), before);
     let folder = dev.stop();
     stores.check_clean(folder.path());
 
+    // A hot store that is made again of the journal does not have them either.
+    if let Some(redis) = &stores.redis {
+        redis.ask(&["FLUSHALL"]).expect("is emptied");
+    }
     // All of it again, as a sender or an import would: nobody comes back.
     let dev = stores.start(folder);
     lives(&dev, THEN);
@@ -331,7 +335,7 @@ fn a_person_is_erased(stores: &Stores) {
     assert_eq!(dev.json("dead-letters list")["dead_letters"], json!([]));
     assert_eq!(figures(&dev), before);
 
-    // Who comes back of their own accord is somebody new.
+    // Somebody new comes back of their own accord.
     dev.ok(&format!("track purchase --id user_id={MARK}-user"));
     dev.settle();
     let second = dev.json(&format!("customer user_id:{MARK}-user"));

@@ -1,5 +1,5 @@
-//! Tombstones as a file: for a backup that is restored, and knows nothing of who was erased after it
-//! was made.
+//! Tombstones as a file: for a backup that is restored, and knows nothing of who was erased after
+//! it was made.
 //!
 //! The file has the key and hashes, and no identifier. Whoever has it can find out whether somebody
 //! whom they can name was erased: keep it as backups are kept.
@@ -204,7 +204,8 @@ async fn take(
     Ok(())
 }
 
-/// Erases the customers whom the database has by an identifier that was attached before its erasure.
+/// Erases the customers whom the database has by an identifier that was attached before its
+/// erasure.
 async fn erase_known(
     database: &Database,
     vault: Option<&Vault>,

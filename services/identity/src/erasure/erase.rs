@@ -1,5 +1,5 @@
-//! The transaction that erases customers from identity: tombstones for all their identifiers, nothing
-//! left that names them, and a row by which the erasure goes on everywhere else.
+//! The transaction that erases customers from identity: tombstones for all their identifiers,
+//! nothing left that names them, and a row by which the erasure goes on everywhere else.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) is_dry_run: bool,
     /// True to remove at once what may wait.
     pub(crate) is_urgent: bool,
-    /// Why, as whoever asks says.
+    /// The reason, as whoever asks says.
     pub(crate) reason: &'a str,
     /// The request; empty for none.
     pub(crate) request_id: &'a str,
@@ -73,7 +73,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) deadline: Timestamp,
 }
 
-/// Why nobody was erased.
+/// The cause for which nobody was erased.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EraseError {
     /// The database did not do it: retry.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-/// How often a process looks for newer tombstones: they are known everywhere within so long.
+/// The time between two looks for newer tombstones: they are known everywhere within so long.
 pub(crate) const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 /// Tombstones read by one statement: some hundred kilobytes.
 pub(crate) const TOMBSTONES_PAGE: u64 = 10_000;
-/// How often a process looks for an erasure that is to go on.
+/// The time between two looks for an erasure that is to go on.
 pub(crate) const WORK_INTERVAL: Duration = Duration::from_millis(500);
 /// The time for which a process that took an erasure is left alone with it, unless it says that it
 /// goes on: longer than a step takes, since each is bounded.

@@ -120,6 +120,34 @@ pub(super) async fn identifiers(
     Ok(found)
 }
 
+/// Returns the customers that fragments were ever part of and are not among them: they have events
+/// of that time.
+pub(super) async fn others(
+    connection: &impl ConnectionTrait,
+    fragments: &[Uuid],
+) -> Result<BTreeSet<Uuid>, DbErr> {
+    let ways = [
+        ("identity_merge", "from_customer_id", "into_customer_id"),
+        ("identity_split", "customer_id", "from_customer_id"),
+    ];
+    let mut found = BTreeSet::new();
+    for (table, own, other) in ways {
+        for some in fragments.chunks(IDS_AT_ONCE) {
+            let mut select = Query::select();
+            select
+                .distinct()
+                .column(Alias::new(other))
+                .from(Alias::new(table))
+                .and_where(Expr::col(Alias::new(own)).is_in(some.iter().copied()));
+            for row in connection.query_all(&select).await? {
+                found.insert(row.try_get::<Uuid>("", other)?);
+            }
+        }
+    }
+    found.retain(|id| !fragments.contains(id));
+    Ok(found)
+}
+
 /// Removes what names people of fragments, and their customers.
 pub(super) async fn remove(
     transaction: &impl ConnectionTrait,

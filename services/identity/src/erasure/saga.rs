@@ -1,5 +1,5 @@
-//! The work on erasures until every store is clean: one batch of erasures at a time in a process, and
-//! each erasure in one process at a time.
+//! The work on erasures until every store is clean: one batch of erasures at a time in a process,
+//! and each erasure in one process at a time.
 //!
 //! Every round does what can be done now, notes it, and comes back later for what it waits for. A
 //! step that was done by a process that died is done again, which changes nothing.
@@ -57,7 +57,7 @@ pub(crate) struct Saga {
     numbers: HashMap<Uuid, Numbers>,
 }
 
-/// Why a round came to no end. The next one tries again.
+/// The cause for which a round came to no end. The next one tries again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SagaError {
     /// The database did not answer.

@@ -1,6 +1,6 @@
-//! Looks through tables whose rows tell nobody's id for the values of erased identifiers, and removes
-//! the rows that have one: events that could not be taken, and answers that are kept for requests
-//! that come again. Of imports under way the records of erased customers are taken out.
+//! Looks through tables whose rows tell nobody's id for the values of erased identifiers, and
+//! removes the rows that have one: events that could not be taken, and answers that are kept for
+//! requests that come again. Of imports under way the records of erased customers are taken out.
 //!
 //! These are tables of others, known by their names alone: no service has a way to the gateway, and
 //! an installation need not have one.

@@ -86,7 +86,7 @@ pub(crate) fn fresh() -> Vec<ErasureStep> {
     steps.collect()
 }
 
-/// How far the steps of an erasure are.
+/// The progress of the steps of an erasure.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Steps(Vec<ErasureStep>);
 

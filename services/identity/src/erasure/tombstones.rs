@@ -1,6 +1,6 @@
 //! Tombstones in the memory of a process: who was erased or suppressed, by keyed hashes.
 //!
-//! Where there are none, nothing is computed. They are read again twice a second, and whoever
+//! Nothing is computed while there are none. They are read again twice a second, and whoever
 //! writes who is who looks in its own transaction whether there are newer ones: see [`check`].
 
 use std::collections::{HashMap, HashSet};

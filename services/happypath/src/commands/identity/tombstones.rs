@@ -34,10 +34,10 @@ enum Action {
     Import(Box<ImportArgs>),
 }
 
-/// Where the database is.
+/// The place of the database.
 #[derive(Debug, clap::Args)]
 struct Place {
-    /// Where the database is, such as postgres://USER@HOST/NAME
+    /// The database, such as postgres://USER@HOST/NAME
     #[arg(
         long,
         env = "HAPPYPATH_DATABASE",

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 
 use kernel::{CustomerId, Owner, PartitionId};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::batch::Batch;
 use super::{Saga, SagaError};
+use crate::erasure::people;
 use crate::erasure::steps::Step;
 use crate::limits::APPEND_PATIENCE;
 
@@ -18,7 +20,8 @@ const SERVICES: [(Owner, Step); 3] = [
     (Owner::Activation, Step::Activation),
 ];
 
-/// The time between two words to the same customer: each makes every service of the partition commit.
+/// The time between two words to the same customer: each makes every service of the partition
+/// commit.
 const TOLD_AGAIN_MS: i64 = 5_000;
 
 /// By partition, the last commit of each service that may have had something of erased customers.
@@ -84,6 +87,10 @@ impl Saga {
             if clean && is_thorough {
                 // Commits come all the time: those up to the first look at what was clean count.
                 let operation = batch.all[place].row.operation_id;
+                for (owner, _) in SERVICES {
+                    let others = self.others(&customers).await?;
+                    self.look(owner, &others, &mut numbers).await?;
+                }
                 let numbers = self.numbers.entry(operation).or_insert(numbers).clone();
                 needs_word |= self.forget(batch, place, &numbers).await?;
                 if batch.all[place].steps.is_done(Step::Journal) {
@@ -95,6 +102,17 @@ impl Saga {
             }
         }
         Ok(())
+    }
+
+    /// The customers that erased ones were ever part of and are not now.
+    pub(super) async fn others(
+        &self,
+        customers: &[CustomerId],
+    ) -> Result<Vec<CustomerId>, SagaError> {
+        let fragments: Vec<Uuid> = customers.iter().map(|it| it.uuid()).collect();
+        let orm = self.parts.intake.store.database().orm();
+        let others = people::others(orm, &fragments).await?;
+        Ok(others.into_iter().map(CustomerId::new).collect())
     }
 
     async fn look(
@@ -152,7 +170,7 @@ impl Saga {
     }
 }
 
-/// How many ids a service has let go of.
+/// The numbers of ids that a service has let go of.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     applied: usize,

@@ -78,9 +78,10 @@ impl Saga {
                 batch.finish(&[place], Step::EventLog);
                 continue;
             };
+            let others = self.others(&customers).await?;
             let (mut next, mut waiting_rows) = (None, 0);
             loop {
-                let erased = log.erase(&customers, next).await?;
+                let erased = log.erase_among(&customers, &others, next).await?;
                 waiting_rows += erased.waiting_rows;
                 let row = &mut batch.all[place].row;
                 let events = i64::try_from(erased.events).unwrap_or(i64::MAX);

@@ -30,7 +30,7 @@ use crate::limits::DEFINITIONS_PATIENCE;
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
 use crate::rejected::Rejected;
-use crate::resolve::{ResolveError, Resolver, Subject};
+use crate::resolve::{ResolveError, Resolved, Resolver, Subject};
 use crate::sources::{Replays, Source, Taking};
 use crate::store::{Cause, IdentityStore, News, Origin, Origins, SentAs};
 
@@ -103,15 +103,13 @@ impl Intake {
         }
         let name = source.stream_name(digest.as_deref());
         let name = name.as_deref();
-        for event in &mut prepared {
+        let subjects = prepared.iter_mut().map(|event| {
             if event.event.event_id.is_empty() {
                 event.event.event_id = event_id(digest.as_deref(), event.sequence);
             }
-        }
-        let subjects = prepared
-            .iter_mut()
-            .map(|event| self.subject(event, name, source))
-            .collect();
+            self.subject(event, name, source)
+        });
+        let subjects = subjects.collect();
         let request_id = match source {
             Source::Request(id) => id,
             Source::None | Source::Named(..) | Source::Import(_) => "",
@@ -137,6 +135,13 @@ impl Intake {
         self.metrics.resolved(&resolved.news, resolved.outcome);
         let announcing = self.under_way.begin(&resolved.news, ordered);
         accepted.outbound.announcing = Some(announcing);
+        self.group(prepared, resolved, &mut accepted);
+        Ok(accepted)
+    }
+
+    /// Groups the records of events that were resolved by partition, with the news of those whom they
+    /// joined and split off. Refuses those of which nothing is left that names anybody.
+    fn group(&self, prepared: Vec<Prepared>, resolved: Resolved, accepted: &mut Accepted) {
         let splits = resolved.news.iter().filter_map(News::split).cloned();
         let mut splits: Vec<_> = splits.collect();
         let last = prepared.last().map(|event| (event.sequence, event.time));
@@ -161,7 +166,6 @@ impl Intake {
         }
         groups.add_splits(splits, last.unwrap_or_default());
         accepted.outbound.groups = groups.into_groups();
-        Ok(accepted)
     }
 
     /// The stream that takes what was sent for one. On stream time there is one lane, because time

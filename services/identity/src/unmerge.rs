@@ -198,13 +198,6 @@ impl Resolver {
             own.add_identifiers(&identifier.namespace, 1);
             customers.push(own);
         }
-        let retracted: HashSet<Uuid> = plan.retracted.iter().copied().collect();
-        let left = graph.joins.iter().filter(|it| !retracted.contains(&it.id));
-        let holding: HashSet<Uuid> = left.filter_map(|it| it.operation).collect();
-        let gone = graph.joins.iter().filter(|it| retracted.contains(&it.id));
-        let operations = gone.filter_map(|it| it.operation);
-        let merges: HashSet<Uuid> = operations.chain(retracted.iter().copied()).collect();
-        let merges = merges.into_iter().filter(|it| !holding.contains(it));
         let merge_time = |part: &[FragmentId]| {
             let own = graph.merges.iter().filter(|merge| {
                 let mut of = merge.from.iter().skip(1);
@@ -237,7 +230,7 @@ impl Resolver {
             },
             epoch: graph.epoch,
             splits: splits.collect(),
-            merges: merges.collect(),
+            merges: undone(graph, &plan.retracted),
             evidence: plan.retracted,
             cannot_links: plan.cannot_links.into_iter().chain(apart).collect(),
             parts: plan.parts,
@@ -245,6 +238,20 @@ impl Resolver {
             moved,
         }
     }
+}
+
+/// The merges of which no evidence is left.
+fn undone(graph: &CustomerGraph, retracted: &[Uuid]) -> Vec<Uuid> {
+    let is_gone = |it: &&EvidenceRecord| retracted.contains(&it.id);
+    let left = graph.joins.iter().filter(|it| !is_gone(it));
+    let holding: HashSet<Uuid> = left.filter_map(|it| it.operation).collect();
+    let gone = graph.joins.iter().filter(is_gone);
+    let operations = gone.filter_map(|it| it.operation);
+    let merges: HashSet<Uuid> = operations.chain(retracted.iter().copied()).collect();
+    merges
+        .into_iter()
+        .filter(|it| !holding.contains(it))
+        .collect()
 }
 
 /// Names the operation of a request, the same at every try.

@@ -124,7 +124,7 @@ impl IdentityStore {
         Ok(links.into_iter().collect())
     }
 
-    /// Reads all fragments and identifiers of customers, but values that may have several holders.
+    /// Reads all fragments and identifiers of customers.
     ///
     /// # Errors
     /// As the database says.
@@ -163,6 +163,7 @@ impl IdentityStore {
                 let customer = CustomerId::new(row.try_get::<Uuid>("", "root_id")?);
                 add_detail(details.entry(customer).or_default(), &row)?;
             }
+            self.add_listed(chunk, &mut details).await?;
         }
         for detail in details.values_mut() {
             detail.fragments.sort_unstable();
@@ -172,6 +173,42 @@ impl IdentityStore {
             });
         }
         Ok(details)
+    }
+}
+
+impl IdentityStore {
+    /// Adds the values that may have several holders, each with the fragment that lists it.
+    async fn add_listed(
+        &self,
+        customers: &[CustomerId],
+        details: &mut HashMap<CustomerId, Detail>,
+    ) -> Result<(), DbErr> {
+        let mut select = Query::select();
+        select
+            .column((fragment::Entity, fragment::Column::RootId))
+            .column((shared::Entity, shared::Column::FragmentId))
+            .column((shared::Entity, shared::Column::Namespace))
+            .column((shared::Entity, shared::Column::Value))
+            .from(fragment::Entity)
+            .inner_join(
+                shared::Entity,
+                Expr::col((shared::Entity, shared::Column::FragmentId))
+                    .equals((fragment::Entity, fragment::Column::FragmentId)),
+            )
+            .and_where(
+                Expr::col((fragment::Entity, fragment::Column::RootId))
+                    .is_in(customers.iter().map(|it| it.uuid())),
+            );
+        for row in self.database.orm().query_all(&select).await? {
+            let customer = CustomerId::new(row.try_get::<Uuid>("", "root_id")?);
+            let listing = FragmentId::new(row.try_get::<Uuid>("", "fragment_id")?);
+            let detail = details.entry(customer).or_default();
+            detail.listed.push((read_identifier(&row)?, listing));
+        }
+        for detail in details.values_mut() {
+            detail.listed.sort_unstable();
+        }
+        Ok(())
     }
 }
 

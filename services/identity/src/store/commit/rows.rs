@@ -24,13 +24,8 @@ struct Row<'a> {
     place: Option<usize>,
 }
 
-/// Writes the identifiers that nobody held. The unique index tells who was first.
-pub(super) async fn insert_identifiers(
-    transaction: &DatabaseTransaction,
-    changes: &Changes,
-    cause: Cause<'_>,
-    sent: &SentBy,
-) -> Result<(), CommitError> {
+/// Returns the rows of identifiers that nobody held, by value.
+fn new_rows(changes: &Changes) -> Vec<Row<'_>> {
     let places = places(changes);
     let attached = changes
         .identifiers
@@ -54,7 +49,17 @@ pub(super) async fn insert_identifiers(
     });
     let mut rows: Vec<Row<'_>> = attached.chain(others).collect();
     rows.sort_unstable_by_key(|row| row.identifier);
-    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+    rows
+}
+
+/// Writes the identifiers that nobody held. The unique index tells who was first.
+pub(super) async fn insert_identifiers(
+    transaction: &DatabaseTransaction,
+    changes: &Changes,
+    cause: Cause<'_>,
+    sent: &SentBy,
+) -> Result<(), CommitError> {
+    for chunk in new_rows(changes).chunks(ROWS_PER_STATEMENT) {
         let mut insert = Query::insert();
         insert
             .into_table(identifier::Entity)

@@ -1,10 +1,13 @@
 //! Each policy, end to end: the tables hold what the same events come to in memory.
 
+use engine::TimeSource;
+use hot::StreamName;
+use identity::Source;
 use identity_core::{DropReason, Identifier, Simulation};
 use proto::identity::v1::{self, ConflictRule as Rule};
 
 use super::{World, identifier, pairs, rules, time_of};
-use crate::fixture::Sql;
+use crate::fixture::{Fixture, Sql, event};
 
 const RULES: [Rule; 6] = [
     Rule::DropLowestPriority,
@@ -38,7 +41,7 @@ impl Draws {
     }
 }
 
-fn random_event(rule: Rule, draws: &mut Draws) -> String {
+fn random_event(draws: &mut Draws) -> String {
     let mut words = Vec::new();
     for (name, values, share) in [
         ("user_id", 6, 40),
@@ -47,9 +50,7 @@ fn random_event(rule: Rule, draws: &mut Draws) -> String {
         ("till", 3, 20),
         ("pixel", 4, 20),
     ] {
-        // A listing leaves with its fragment, of which a simulation knows nothing.
-        let is_told = name != "till" || rule != Rule::ReassignNewest;
-        if draws.below(100) < share && is_told {
+        if draws.below(100) < share {
             words.push(format!("{name}={name}{}", draws.below(values)));
         }
     }
@@ -69,7 +70,7 @@ async fn holds_what_it_comes_to_in_memory(sql: Sql, events_at_once: usize) {
         let mut world = World::open(sql, rules.clone()).await;
         let mut simulation = Simulation::new(&rules);
         let mut draws = Draws(rule as u64 + 11);
-        let events: Vec<String> = (0..160).map(|_| random_event(rule, &mut draws)).collect();
+        let events: Vec<String> = (0..160).map(|_| random_event(&mut draws)).collect();
         let mut number = 0;
         for batch in events.chunks(events_at_once) {
             let own: Vec<&str> = batch.iter().map(String::as_str).collect();
@@ -179,4 +180,33 @@ async fn a_shared_value_is_listed_on_many_and_joins_nobody() {
         assert_eq!(world.picture().await, ["t u1", "t u2", "t"]);
         world.check_counts().await;
     }
+}
+
+#[tokio::test]
+async fn an_event_of_which_nothing_is_left_is_refused_with_the_reasons() {
+    let rules = rules(&[], Rule::ReassignNewest);
+    let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), rules).await;
+    let intake = fixture.identity.clone().open().await.expect("opens");
+    let mut both = event("user_id=alice anonymous_id=d");
+    both.other_identifiers.push(v1::Identifier {
+        namespace: "user_id".to_owned(),
+        value: "bob".to_owned(),
+    });
+    let events = vec![event("user_id=null"), both, event("user_id=carol")];
+    let accepted = intake.accept(events, Source::None, StreamName::Events);
+    let accepted = accepted.await.expect("resolves");
+    let told = accepted.rejected.iter();
+    let told: Vec<_> = told
+        .map(|(index, fault)| (index, fault.description.as_str()))
+        .collect();
+    let [(0, blocked), (1, conflicting)] = told.as_slice() else {
+        panic!("two are refused: {told:?}");
+    };
+    assert!(blocked.contains("user_id is BLOCKED_VALUE"), "{blocked}");
+    assert!(
+        conflicting.contains("anonymous_id is CONFLICTING_VALUES"),
+        "{conflicting}"
+    );
+    let places: Vec<_> = accepted.events.iter().map(|it| it.index).collect();
+    assert_eq!(places, [2]);
 }

@@ -81,10 +81,8 @@ impl ResolutionService for ResolutionRpc {
         if !look_up::is_plain(&request) {
             validate(&request)?;
         }
-        let found = self.look_up(vec![request.identifiers]).await?.pop();
-        let found = found.unwrap_or_default();
-        audit::subjects(found.customer);
-        Ok(Response::new(found.answer))
+        let mut found = self.look_up(vec![request.identifiers]).await?;
+        Ok(Response::new(found.pop().unwrap_or_default()))
     }
 
     type ResolveStreamStream =

@@ -161,10 +161,7 @@ const CLASSES: &[(&str, Class)] = &[
         "happypath.identity.v1.ResolutionService/ListHistory",
         PersonalRead,
     ),
-    (
-        "happypath.identity.v1.ResolutionService/Resolve",
-        PersonalRead,
-    ),
+    ("happypath.identity.v1.ResolutionService/Resolve", Other),
     (
         "happypath.identity.v1.ResolutionService/ResolveStream",
         Other,

@@ -1,5 +1,5 @@
-//! Who is who, a second: look-ups over a stream and by single calls beside bare tonic, and new
-//! customers beside PostgreSQL's own rate for the same rows.
+//! Look-ups a second over streams and by single calls, beside bare tonic, and new customers beside
+//! PostgreSQL's own rate for the same rows.
 
 mod bare;
 mod newcomers;

@@ -18,24 +18,15 @@ use crate::rpc::{dropped_identifier, resolve_failure};
 /// Bytes of the name of a namespace.
 const NAMESPACE_BYTES: usize = 64;
 
-/// Who was found.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// The customer; absent for nobody.
-    pub(super) customer: Option<CustomerId>,
-    /// The answer.
-    pub(super) answer: v1::ResolveResponse,
-}
-
 impl ResolutionRpc {
     /// Finds customers, in the order of the requests.
     ///
     /// # Errors
-    /// Where the database fails.
+    /// The database fails.
     pub(super) async fn look_up(
         &self,
         requests: Vec<Vec<v1::Identifier>>,
-    ) -> Result<Vec<Found>, Failure> {
+    ) -> Result<Vec<v1::ResolveResponse>, Failure> {
         let intake = &self.rpc.intake;
         let rules = Arc::clone(&intake.namespaces.borrow());
         let screened = requests.into_iter().map(|identifiers| {
@@ -119,7 +110,7 @@ pub(super) fn is_plain(request: &v1::ResolveRequest) -> bool {
         })
 }
 
-/// Whom an event would go to.
+/// The customer whom an event would go to.
 #[derive(Debug, Default)]
 pub(crate) struct Preview {
     /// The customer; absent for somebody new, or where the event would be refused.
@@ -130,7 +121,7 @@ pub(crate) struct Preview {
     pub(crate) merged: Vec<CustomerId>,
     /// Identifiers that it would go without, beside those that screening dropped.
     pub(crate) dropped: Vec<identity_core::Dropped>,
-    /// Whether all identifiers that were kept are the customer's now.
+    /// True where all identifiers that were kept are the customer's now.
     pub(crate) is_whole: bool,
 }
 
@@ -150,21 +141,23 @@ impl Preview {
     }
 }
 
-fn answer(screened: Screened, preview: Preview, known: &HashMap<CustomerId, bool>) -> Found {
+fn answer(
+    screened: Screened,
+    preview: Preview,
+    known: &HashMap<CustomerId, bool>,
+) -> v1::ResolveResponse {
     let dropped = screened.dropped.into_iter().chain(preview.dropped);
     let customer = preview.customer;
-    Found {
-        customer,
-        answer: v1::ResolveResponse {
-            customer_id: customer.map(|it| it.to_string()).unwrap_or_default(),
-            fragment_id: preview
-                .fragment
-                .map(|it| it.to_string())
-                .unwrap_or_default(),
-            known: customer.is_some_and(|it| known.get(&it).copied().unwrap_or_default()),
-            dropped_identifiers: dropped.map(dropped_identifier).collect(),
-            would_merge_customer_ids: preview.merged.iter().map(ToString::to_string).collect(),
-        },
+    let is_known = customer.and_then(|it| known.get(&it).copied());
+    v1::ResolveResponse {
+        customer_id: customer.map(|it| it.to_string()).unwrap_or_default(),
+        fragment_id: preview
+            .fragment
+            .map(|it| it.to_string())
+            .unwrap_or_default(),
+        known: is_known.unwrap_or_default(),
+        dropped_identifiers: dropped.map(dropped_identifier).collect(),
+        would_merge_customer_ids: preview.merged.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -61,7 +61,7 @@ impl ResolutionRpc {
                 let found = found.into_iter().zip(tags);
                 let found = found.map(|(found, tag)| {
                     Ok(v1::ResolveStreamResponse {
-                        response: Some(found.answer),
+                        response: Some(found),
                         tag,
                     })
                 });

@@ -12,6 +12,8 @@ use crate::load::{event, send_messages};
 const CUSTOMERS: u32 = 12_800;
 /// Rounds, of which the median counts.
 const ROUNDS: u32 = 5;
+/// Streams at once, and transactions of the ceiling.
+pub(super) const STREAMS: usize = 4;
 /// Events of one message: so many look-ups and inserts are one.
 pub(super) const BATCH: u32 = 128;
 /// The first of them, far from those who are known.
@@ -25,7 +27,11 @@ pub(super) async fn rate(installation: &Installation) -> Result<f64, Failure> {
         let numbers = first..first + CUSTOMERS;
         let events: Vec<Event> = numbers.map(|number| event("seen", number)).collect();
         let begun = Instant::now();
-        send_messages(installation.channel.clone(), &events, BATCH as usize).await?;
+        let each = events.len() / STREAMS;
+        let streams = events.chunks(each);
+        let streams =
+            streams.map(|own| send_messages(installation.channel.clone(), own, BATCH as usize));
+        futures::future::try_join_all(streams).await?;
         rates.push(f64::from(CUSTOMERS) / begun.elapsed().as_secs_f64());
         installation.at_rest().await?;
     }

@@ -8,14 +8,12 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTr
 use storage::{Database, DatabaseUrl};
 use uuid::Uuid;
 
-use super::newcomers::BATCH;
+use super::newcomers::{BATCH, STREAMS};
 use crate::Failure;
 use crate::result::median;
 
-/// Transactions of a round, and how many of them are under way at once: as many batches as a
-/// stream of events has.
+/// Transactions of a round.
 const BATCHES: u32 = 100;
-const AT_ONCE: usize = 8;
 /// Rounds, of which the median counts.
 const ROUNDS: u32 = 5;
 
@@ -47,7 +45,7 @@ pub(super) async fn rate(database: &str) -> Result<f64, Failure> {
         let begun = Instant::now();
         stream::iter(0..BATCHES)
             .map(|_| write(orm))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(STREAMS)
             .try_collect::<()>()
             .await?;
         rates.push(f64::from(BATCHES * BATCH) / begun.elapsed().as_secs_f64());

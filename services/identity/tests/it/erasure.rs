@@ -268,3 +268,29 @@ async fn a_restored_backup_erases_again_whom_the_tombstones_name() {
     let again = import_tombstones(&backup.identity.database, None, &text, now).await;
     assert_eq!(again.expect("taken").customers, 0);
 }
+
+#[tokio::test]
+async fn an_erasure_and_an_event_at_once_leave_nobody_whoever_is_first() {
+    for fixture in fixtures().await {
+        let (one, two) = (Process::over(&fixture).await, Process::over(&fixture).await);
+        for number in 0..25 {
+            let user = format!("user_id=u{number}");
+            let id = format!("e{number}");
+            let pair = [user.as_str()];
+            let (sent, erased) =
+                tokio::join!(one.send(&user, Some(1_000)), two.erase(of(&id, &pair)));
+            erased.expect("erased");
+            if let Err(status) = sent {
+                assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+            }
+        }
+        assert_eq!(
+            rows_with(&fixture, "identity_identifier", "value", "u").await,
+            0
+        );
+        assert_eq!(
+            rows_with(&fixture, "identity_customer", "identifier_counts", "user").await,
+            0
+        );
+    }
+}

@@ -57,8 +57,8 @@ pub(crate) fn mentions(batch: &[u8], customers: &BTreeSet<[u8; 16]>) -> Result<b
 }
 
 /// Returns whether a change is of one of some customers, or of one who was joined with one of them:
-/// that is the same person. The word that they are erased is not: it has ids alone, and is for those
-/// who have not heard of it.
+/// that is the same person. The word that they are erased is not: it has ids alone, and is for
+/// those who have not heard of it.
 fn is_of(record: &[u8], customers: &BTreeSet<[u8; 16]>) -> Result<bool, String> {
     let (mut is_named, mut is_word) = (false, false);
     for field in Fields::of(record) {

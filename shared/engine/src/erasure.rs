@@ -1,7 +1,7 @@
-//! How far a service is with the erasure of a customer, as its store has it: for whoever asked for
-//! the erasure, in whatever process.
+//! The progress of a service with the erasure of a customer, as its store has it: for whoever asked
+//! for the erasure, in whatever process.
 //!
-//! It changes nothing. What is lacking comes by itself, or with another word of the erasure.
+//! It changes nothing. The rest comes by itself, or with another word of the erasure.
 
 use std::collections::BTreeSet;
 
@@ -18,13 +18,13 @@ use crate::worker::changes::change_keys;
 use crate::worker::erase::customers_of;
 use crate::{limits, quarantine};
 
-/// How far a service is with the erasure of a customer.
+/// The progress of a service with the erasure of a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ErasureProgress {
-    /// Whether the state is gone, and the mark there that drops what comes later.
+    /// True where the state is gone, and the mark there that drops what comes later.
     pub is_applied: bool,
-    /// Whether nothing of the customer waits any more: in the streams that the service reads, in its
-    /// outbox, in quarantine, among changes that are on their way to the log.
+    /// True where nothing of the customer waits any more: in the streams that the service reads, in
+    /// its outbox, in quarantine, among changes that are on their way to the log.
     pub is_clean: bool,
     /// The last commit of the service in the partition of the customer: the one that removed the
     /// state, or a later one.
@@ -86,7 +86,7 @@ async fn is_clean(
     Ok(true)
 }
 
-/// Returns whether changes of a customer are stored that are on their way to the log, or that it has.
+/// Returns whether changes of a customer are stored, be they in the log or on their way there.
 async fn waits_in_changes(
     hot: &dyn HotStore,
     slot: Slot,

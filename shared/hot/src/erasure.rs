@@ -3,12 +3,12 @@
 //!
 //! It does not decide who is erased: the states are gone before, in commits like all others.
 
-/// How far the record of a partition is without what its states were.
+/// The progress of a partition's record towards having nothing of what its states were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Forgotten {
-    /// Whether nothing of the commits up to those that were named is there any more.
+    /// True where nothing of the commits up to those that were named is there any more.
     pub is_done: bool,
-    /// Whether a slot has to make another commit before its last one can go.
+    /// True where a slot has to make another commit before its last one can go.
     pub needs_commit: bool,
     /// Rows that went with this call.
     pub rows: u64,
@@ -23,14 +23,14 @@ impl Forgotten {
     };
 }
 
-/// How far the files of a store are without what was removed before.
+/// The progress of a store's files towards having nothing of what was removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scrubbed {
-    /// Whether they are.
+    /// True where they have nothing of it.
     pub is_done: bool,
     /// Names what is waited for; the next call takes it.
     pub ticket: String,
-    /// How it stands, for people; empty for nothing to tell.
+    /// The state of it, for people; empty for nothing to tell.
     pub detail: String,
 }
 

@@ -77,7 +77,7 @@ pub(crate) const FOLD_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) const FOLD_LEAST_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of commits taken into one snapshot: they are in memory while it is made.
 pub(crate) const FOLD_MOST_BYTES: u64 = 64 * 1024 * 1024;
-/// How old commits are at the least that are cut because they hold what is erased: several times as
+/// The least age of commits that are cut because they hold what is erased: several times as
 /// long as a statement that began before them may be under way, and as clocks differ.
 pub(crate) const FORGOTTEN_COMMIT_AGE: kernel::Duration = kernel::Duration::from_millis(60_000);
 /// The same for entries.

@@ -291,7 +291,7 @@ fn options(url: &DatabaseUrl) -> ConnectOptions {
                     .pragma("journal_mode", "WAL")
                     .pragma("synchronous", "NORMAL")
                     .pragma("foreign_keys", "ON")
-                    // What is removed is overwritten: a page that is free has nothing of anybody.
+                    // Removed rows are overwritten: a page that is free has nothing of anybody.
                     .pragma("secure_delete", "ON")
                     .pragma("mmap_size", limits::SQLITE_MAPPED_BYTES.to_string())
             });

@@ -8,12 +8,12 @@ use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::{Database, StorageError};
 
-/// How far the database let go of what was removed.
+/// The progress of a database in letting go of what was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scrub {
-    /// Whether it has.
+    /// True where it has.
     pub is_done: bool,
-    /// How it stands, for people; empty for nothing to tell.
+    /// The state of it, for people; empty for nothing to tell.
     pub detail: String,
 }
 

@@ -1,4 +1,4 @@
-//! What is counted of customers who are erased.
+//! The counts of customers who are erased.
 
 use std::sync::LazyLock;
 

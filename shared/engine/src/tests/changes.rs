@@ -3,6 +3,7 @@
 
 mod bounds;
 mod desk;
+mod erased;
 mod random;
 
 use std::sync::Arc;

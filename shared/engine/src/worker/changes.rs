@@ -70,7 +70,7 @@ pub(super) struct ChangeQueue {
     stored: Vec<Option<Stored>>,
     /// The log has everything up to here.
     logged: Place,
-    /// Whether all that the log has is to go at once, and not some with each commit.
+    /// True where all that the log has is to go at once, and not some with each commit.
     removes_all: bool,
     is_open: bool,
 }

@@ -1,5 +1,5 @@
-//! Erased customers: all that a service knows of one is removed in one commit, and a mark stays that
-//! drops whatever comes later.
+//! Erased customers: all that a service knows of one is removed in one commit, and a mark stays
+//! that drops whatever comes later.
 //!
 //! The word of an erasure waits for nobody and behind nothing: what waits for the customer, or is
 //! being sent for them, is removed with the rest. It passes through all services of the partition,
@@ -40,7 +40,7 @@ pub(super) struct Discarded {
 /// The customers who are erased in a batch.
 #[derive(Debug, Default)]
 pub(super) struct Erasing {
-    /// What is in quarantine of them.
+    /// Their entries in quarantine.
     entries: BTreeMap<Key, Vec<Discarded>>,
     pub(super) counts: ErasedCounts,
 }

@@ -4,8 +4,8 @@
 //!    it is in tables. The database seals it after 64 MB alone, so it is filled with noise.
 //! 2. It stands in tables until they are compacted, all of them.
 //!
-//! One run at a time, on a thread of its own; a ticket names the run that counts for a caller, which
-//! begins after the call.
+//! One run at a time, on a thread of its own; a ticket names the run that counts for a caller,
+//! which begins after the call.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,9 +26,9 @@ const NOISE_BYTES: usize = 4 * 1024 * 1024;
 const NOISE_WRITES: usize = 17;
 /// Memory for noise that is not in a table.
 const NOISE_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
-/// How long a call waits for the end of its run: small stores are done in one call.
+/// The time for which a call waits for the end of its run: small stores are done in one call.
 const WAIT: Duration = Duration::from_secs(3);
-/// How often it is looked whether a sealed journal is gone, and how long between.
+/// The number of looks whether a sealed journal is gone, and the time between.
 const LOOKS: usize = 200;
 const LOOK: Duration = Duration::from_millis(25);
 

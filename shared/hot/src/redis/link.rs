@@ -107,8 +107,8 @@ impl Link {
             .collect()
     }
 
-    /// Sends a command to the server, or to every primary of a cluster, and returns the answers, refusals among them; each
-    /// with the address of its node in a cluster.
+    /// Sends a command to the server, or to every primary of a cluster, and returns the answers,
+    /// refusals among them; each with the address of its node in a cluster.
     pub(super) async fn send_everywhere(&self, command: Cmd) -> RedisResult<Vec<(String, Value)>> {
         let Current { number, connection } = self.0.connected().await?;
         let result = match connection {

@@ -125,7 +125,7 @@ async fn scrub(link: &Link, ticket: Option<&str>) -> Result<Scrubbed, HotError> 
 struct File {
     name: String,
     begun: u64,
-    /// How often it is to have been begun.
+    /// The number of times that it is to have been begun.
     target: u64,
     is_running: bool,
 }
@@ -165,7 +165,7 @@ async fn files_of<'a>(
     let mut config = cmd("CONFIG");
     config.arg("GET").arg("save");
     let answers = link.send_everywhere(config).await.map_err(failure)?;
-    // Who does not tell may have one.
+    // A server that does not tell may have one.
     let is_off = |answer: &Value| {
         let values: Vec<String> = redis::from_redis_value_ref(answer).unwrap_or_default();
         matches!(values.as_slice(), [_, points] if points.is_empty())

@@ -22,7 +22,7 @@ const EVENTS: StreamId = StreamId {
     name: StreamName::Events,
     partition: PartitionId::new(1),
 };
-/// What is written of somebody, in every place: no two have anything in common, so that compressing
+/// Words of somebody, for every place: no two have anything in common, so that compressing
 /// does not hide them.
 const STATE: &str = "kq8Zt1VwPfHs7Xc2";
 const ENTRY: &str = "Jm4RxYb6NcLdEo93";

@@ -2,8 +2,8 @@
 //! the log about them: copies that followed a merge, and pieces of states on their way.
 //!
 //! A row that has some is written again without them. The records keep their places in it, so that
-//! readers in the middle of it go on where they were: one that is removed becomes a tick, which says
-//! nothing. Rows that their reader has not taken stay as they are until it has.
+//! readers in the middle of it go on where they were: one that is removed becomes a tick, which
+//! says nothing. Rows that their reader has not taken stay as they are until it has.
 
 use std::collections::HashSet;
 
@@ -24,12 +24,12 @@ use crate::{LogError, limits};
 /// Where an erasure goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErasePlace {
-    /// Which stream, of those of the customers' partitions.
+    /// The stream, by its place among those of the customers' partitions.
     stream: usize,
     after: RowPlace,
 }
 
-/// What one call of an erasure came to.
+/// The outcome of one call of an erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EventsErased {
     /// Events that were removed, or found.
@@ -48,7 +48,7 @@ const FIRST: RowPlace = (i32::MIN, i64::MIN);
 impl EventLog {
     /// Removes the events of some customers, by their own id and those of all fragments, from some
     /// rows of the log, beginning at a place that an earlier call for the same customers returned.
-    /// What is there is taken away atomically, row by row; a second run finds nothing.
+    /// They are taken away atomically, row by row; a second run finds nothing.
     ///
     /// An event is of the fragment that it names: where that came apart from the customer for whom
     /// the event was accepted, it stays.
@@ -207,7 +207,7 @@ impl EventLog {
         streams.collect()
     }
 
-    /// What the reader of a stream has taken, as its snapshot says.
+    /// Returns the entries that the reader of a stream has taken, as its snapshot says.
     async fn consumed(&self, stream: StreamId) -> Result<Consumed, LogError> {
         let slot = hot::Slot {
             owner: reader_of(stream.name),
@@ -224,7 +224,7 @@ impl EventLog {
     }
 }
 
-/// How far a reader has taken what each writer wrote.
+/// The entries of each writer that a reader has taken.
 struct Consumed {
     stream: StreamName,
     snapshot: Snapshot,
@@ -265,7 +265,7 @@ impl Erased {
         let mut batch = Packed::decode(payload).map_err(damaged)?;
         let (mut removed, mut removed_events) = (0_usize, 0);
         for bytes in &mut batch.records {
-            // Who cannot read it cannot tell whose it is.
+            // Nobody can tell whose a record is that cannot be read.
             let Ok(record) = Record::decode(bytes.clone()) else {
                 continue;
             };

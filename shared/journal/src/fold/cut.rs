@@ -22,11 +22,11 @@ pub(crate) struct CutRows {
     pub(crate) has_more: bool,
     /// Whether rows stay that are old enough, because the snapshot does not say that their reader has consumed them.
     pub(crate) is_held: bool,
-    /// Whether rows stay for a recovery to find out by whether an entry that waits was taken.
+    /// True where rows stay for a recovery to find out by whether an entry that waits was taken.
     pub(crate) looks_back: bool,
 }
 
-/// How far commits of a slot are of no use to anybody.
+/// The commits of a slot that are of no use to anybody.
 #[derive(Debug, Default)]
 pub(crate) struct Needless {
     /// The last one.
@@ -35,8 +35,8 @@ pub(crate) struct Needless {
     pub(crate) outputs: Vec<StreamName>,
 }
 
-/// Cuts the commits of a slot that its snapshot has, and the entries that it has read, as soon as no
-/// statement that began before them can be under way. Entries go a little sooner: those that a
+/// Cuts the commits of a slot that its snapshot has, and the entries that it has read, as soon as
+/// no statement that began before them can be under way. Entries go a little sooner: those that a
 /// commit took are older than that, by whatever clock.
 pub(crate) async fn cut_behind(
     log: &dyn Log,

@@ -1,9 +1,9 @@
 //! Removes from the journal what states were that are gone: the commits that wrote them, and the
 //! entries that those took.
 //!
-//! Snapshots are made that lack them, of whoever reads what the commits put out too, and all that is
-//! behind is cut as soon as it is a minute old. An older copy of the hot store than that needs the
-//! rows that are gone: it is refused, and the store is made of the snapshots.
+//! Snapshots are made that lack them, of whoever reads what the commits put out too, and all that
+//! is behind is cut as soon as it is a minute old. An older copy of the hot store than that needs
+//! the rows that are gone: it is refused, and the store is made of the snapshots.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What is erased leaves the journal and the event log, and nothing else does.
+//! Erased customers leave the journal and the event log, and nobody else does.
 
 mod events;
 mod site;
@@ -94,7 +94,7 @@ async fn nothing_of_states_is_left(mut subject: Sql) {
     let again = site.store.forget(PARTITION, &upto).await.expect("forgets");
     assert!(again.is_done && again.rows == 0, "{again:?}");
 
-    // What is left is enough to make the store of it.
+    // The rest is enough to make the store of it.
     let before = site.states().await;
     site.hot.clear();
     site.store.recover(PARTITION).await.expect("recovers");

@@ -123,7 +123,7 @@ pub(super) struct Site {
     pub(super) segmentation: Worker,
     pub(super) journey: Worker,
     pub(super) activation: Worker,
-    /// How far the clock by which the age of rows is measured is ahead.
+    /// The milliseconds that the clock is ahead by which the age of rows is measured.
     ahead_ms: Arc<AtomicI64>,
     messages: u64,
 }

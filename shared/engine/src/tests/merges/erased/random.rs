@@ -15,7 +15,7 @@ use super::super::together::Together;
 use super::super::world::{SERVICES, WORKERS, World};
 use super::erased;
 
-/// What happens, one after the other.
+/// A thing that happens.
 #[derive(Debug, Clone)]
 enum Act {
     Tell(usize, bool, Record),

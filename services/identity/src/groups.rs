@@ -47,7 +47,8 @@ impl Groups {
         let own = self.partitions.partition_of(customer.fragment());
         let is_own = |it: &mut SplitRecord| {
             let merged = &resolution.merged;
-            merged.contains(&it.customer) || merged.contains(&it.from) || it.from == customer
+            let is_of = |it| merged.contains(it) || *it == customer;
+            !merged.is_empty() && (merged.contains(&it.customer) || is_of(&it.from))
         };
         let own_splits: Vec<SplitRecord> = splits.extract_if(.., is_own).collect();
         for record in own_splits {

@@ -13,7 +13,7 @@ use crate::ingest::Intake;
 use crate::resolve::{Given, ResolveError};
 use crate::store::{Cause, MergeRecord, News, SentAs};
 
-/// Why a merge is on record that gave no reason.
+/// The reason on record of a merge that gave none.
 const FORCED_REASON: &str = "forced";
 
 /// Identifiers and customers that are one now.
@@ -29,7 +29,7 @@ pub(crate) struct Linked {
     pub(crate) took: Took,
 }
 
-/// Why a merge was not carried out, or not yet announced.
+/// The reason for which a merge was not carried out, or not yet announced.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MergeError {
     /// It was not carried out.

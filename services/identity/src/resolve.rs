@@ -48,7 +48,7 @@ pub struct Subject {
     pub sent: Option<SentAs>,
 }
 
-/// Why a batch was not resolved. Nothing was changed.
+/// The reason for which a batch was not resolved. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// Concurrent changes won every attempt: send it again.
@@ -68,7 +68,7 @@ pub enum ResolveError {
     Audit(#[from] audit::AuditError),
 }
 
-/// What became of the events of a batch.
+/// The resolutions of the events of a batch.
 #[derive(Debug, Default)]
 pub struct Resolved {
     /// In the order of the events.

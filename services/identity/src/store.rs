@@ -72,7 +72,7 @@ pub struct FoundIdentifier {
     pub fan_out: FanOut,
 }
 
-/// What was found of identifiers or fragments.
+/// All that was found of identifiers or fragments.
 #[derive(Debug, Default)]
 pub struct Found {
     /// The identifiers that are known.

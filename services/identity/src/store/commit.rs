@@ -52,10 +52,10 @@ impl Origins for () {
     }
 }
 
-/// Why something is written, for the record.
+/// The cause of what is written, for the record.
 #[derive(Debug, Clone, Copy)]
 pub struct Cause<'a> {
-    /// Why customers are joined.
+    /// The reason for which customers are joined.
     pub reason: &'a str,
     /// The request; empty where there is none.
     pub request_id: &'a str,
@@ -72,7 +72,7 @@ pub struct Cause<'a> {
     pub held: Held,
 }
 
-/// Why nothing was written.
+/// The reason for which nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// Somebody else changed what the plan was made for: plan again.
@@ -89,7 +89,7 @@ pub enum CommitError {
     Audit(#[from] AuditError),
 }
 
-/// What was written.
+/// The news of what was written.
 #[derive(Debug, Default)]
 pub struct Committed {
     /// The merges and splits, to be announced, in order.

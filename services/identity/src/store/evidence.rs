@@ -54,7 +54,7 @@ pub struct EvidenceRecord {
     pub first_time: Timestamp,
     /// When it was last written.
     pub last_time: Timestamp,
-    /// How often it was written.
+    /// The number of times that it was written.
     pub count: u64,
     /// The version of the policy that decided so; 0 for the built-in one.
     pub policy_version: u32,

@@ -104,7 +104,7 @@ impl IdentityStore {
                 identifier::Entity,
                 Expr::col((identifier::Entity, identifier::Column::FragmentId))
                     .equals((fragment::Entity, fragment::Column::FragmentId))
-                    // What is contested is nobody's.
+                    // A contested one is nobody's.
                     .and(
                         Expr::col((identifier::Entity, identifier::Column::State))
                             .eq(state_code(HolderState::Live)),

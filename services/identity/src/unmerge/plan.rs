@@ -1,4 +1,4 @@
-//! Whom an unmerge is about, and what of them comes apart.
+//! Finds the customer that an unmerge is about, and plans it.
 
 use identity_core::{UnmergePlan, plan_unmerge};
 use kernel::CustomerId;

@@ -63,7 +63,7 @@ impl Words {
         self.values.join("\n")
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
@@ -129,10 +129,8 @@ mod tests {
         };
         let words = Words::of([&identifier]);
         assert_eq!(words.are_in(text), expected, "{value} in {text}");
-        assert_eq!(
-            Words::parse(&words.text()).values.len() >= words.values.len(),
-            true
-        );
+        let again = Words::parse(&words.text());
+        assert!(again.values.len() >= words.values.len());
     }
 
     #[test]

@@ -115,6 +115,7 @@ fn end_of(happenings: &[(u64, Happening)], is_merged: bool) -> World {
     let mut hours = 200;
     for (later, happening) in happenings {
         hours += later;
+        world.take_line(&format!("{hours}h"));
         match happening {
             Happening::Fact(fact) => {
                 let late = fact.strip_prefix("late");
@@ -131,10 +132,9 @@ fn end_of(happenings: &[(u64, Happening)], is_merged: bool) -> World {
             Happening::Split(who, with_younger) if is_merged => {
                 split(&mut world, *who, *with_younger, hours)
             }
-            Happening::Merge(..) | Happening::Split(..) => world.take_line(&format!("{hours}h")),
+            Happening::Merge(..) | Happening::Split(..) => {}
         }
     }
-    world.take_line(&format!("{hours}h"));
     for who in [2, 3] {
         if is_merged {
             split(&mut world, who, false, hours);

@@ -40,6 +40,8 @@ pub struct Detail {
     /// All its identifiers but shared ones; of those of one time the ones that came first are
     /// first.
     pub held: Vec<Held>,
+    /// The shared values that are listed for it, each with the fragment that lists it.
+    pub listed: Vec<(Identifier, FragmentId)>,
 }
 
 /// An identifier that a customer has.
@@ -143,6 +145,7 @@ impl CustomerView {
                 let own = Arc::make_mut(own);
                 own.fragments.extend(&other.fragments);
                 own.held.extend(other.held.iter().cloned());
+                own.listed.extend(other.listed.iter().cloned());
             }
             (own, _) => *own = None,
         }

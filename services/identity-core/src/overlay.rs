@@ -28,8 +28,8 @@ pub struct Overlay<'r> {
     /// The customer of each fragment that was made, joined or split off in the batch; one that is
     /// the root leads to itself.
     roots: HashMap<FragmentId, CustomerId>,
-    /// The customers for whom a shared value is listed.
-    listed: HashMap<Identifier, Vec<CustomerId>>,
+    /// The fragments for which a shared value is listed, each with its customer when that was told.
+    listed: HashMap<Identifier, Vec<(FragmentId, CustomerId)>>,
     cannot_link: HashSet<(CustomerId, CustomerId)>,
     log: Log,
 }
@@ -86,7 +86,8 @@ impl<'r> Overlay<'r> {
 
     /// Tells that a shared value is listed for a customer.
     pub fn know_shared(&mut self, identifier: Identifier, customer: CustomerId) {
-        self.listed.entry(identifier).or_default().push(customer);
+        let listed = self.listed.entry(identifier).or_default();
+        listed.push((customer.fragment(), customer));
     }
 
     /// Tells that two customers must never be joined by events.
@@ -186,7 +187,7 @@ impl<'r> Overlay<'r> {
         view.detail = Some(
             Detail {
                 fragments: vec![made],
-                held: Vec::new(),
+                ..Detail::default()
             }
             .into(),
         );

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod adobe;
+mod evidence;
 mod hostile;
 mod policies;
 mod properties;

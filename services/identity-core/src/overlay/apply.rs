@@ -254,10 +254,13 @@ impl Overlay<'_> {
         (customer, own): (CustomerId, FragmentId),
         is_alone: bool,
     ) {
-        self.changed(customer)
-            .view
-            .add_identifiers(&identifier.namespace, 1);
-        self.know_shared(identifier.clone(), customer);
+        let known = self.changed(customer);
+        known.view.add_identifiers(&identifier.namespace, 1);
+        if let Some(detail) = known.detail() {
+            detail.listed.push((identifier.clone(), own));
+        }
+        let listed = self.listed.entry(identifier.clone()).or_default();
+        listed.push((own, customer));
         self.log.shared.push(SharedListing {
             identifier: identifier.clone(),
             fragment: own,

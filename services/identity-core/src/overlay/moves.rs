@@ -61,9 +61,10 @@ impl Overlay<'_> {
         self.fan_out(identifier, refitted.unwrap_or(giver));
     }
 
-    /// Moves a fragment that has one identifier only, with its events. Returns who is left behind;
-    /// nobody, and changes nothing, where it has other identifiers, or is all there is of its
-    /// customer.
+    /// Moves a fragment that has one identifier only, with its events. Returns who is left behind.
+    ///
+    /// Returns nobody, and changes nothing, where the fragment has other identifiers or is all there is
+    /// of its customer, and where the other customer has as many as one may have.
     fn refit(
         &mut self,
         identifier: &Identifier,
@@ -118,24 +119,30 @@ impl Overlay<'_> {
         let mut left = CustomerView::new(into, oldest.create_time);
         let mut taken = Detail {
             fragments: leaving.clone(),
-            held: Vec::new(),
+            ..Detail::default()
         };
-        let mut rest = Vec::new();
+        let (mut rest, mut all_listed) = (Vec::new(), Vec::new());
         if let Some(detail) = known.detail() {
             detail.fragments.retain(|it| !is_leaving(it.id));
             let held = std::mem::take(&mut detail.held);
             let (go, stay) = held.into_iter().partition(|it| is_leaving(it.fragment));
             (taken.held, detail.held) = (go, stay);
+            let listed = std::mem::take(&mut detail.listed);
+            all_listed.clone_from(&listed);
+            let (go, stay) = listed.into_iter().partition(|(_, own)| is_leaving(*own));
+            (taken.listed, detail.listed) = (go, stay);
             rest.clone_from(&detail.fragments);
         }
-        for held in &taken.held {
-            known.view.remove_identifier(&held.identifier.namespace);
-            left.add_identifiers(&held.identifier.namespace, 1);
+        let held = taken.held.iter().map(|held| &held.identifier);
+        for identifier in held.chain(taken.listed.iter().map(|(identifier, _)| identifier)) {
+            known.view.remove_identifier(&identifier.namespace);
+            left.add_identifiers(&identifier.namespace, 1);
         }
         let count = u32::try_from(leaving.len()).unwrap_or(u32::MAX);
         known.view.fragment_count = known.view.fragment_count.saturating_sub(count);
         left.fragment_count = count;
         left.detail = Some(Arc::new(taken));
+        self.name_listings(from, all_listed);
         let epoch = self.customers.get(&into).and_then(|known| known.epoch);
         self.customers.insert(
             into,
@@ -162,6 +169,21 @@ impl Overlay<'_> {
             merges_before: self.log.merges.len(),
         });
         into
+    }
+}
+
+impl Overlay<'_> {
+    /// Knows by their fragments what is listed for a customer, so that it stays with these.
+    fn name_listings(&mut self, customer: CustomerId, listed: Vec<(Identifier, FragmentId)>) {
+        for (identifier, _) in &listed {
+            let mut all = self.listed.remove(identifier).unwrap_or_default();
+            all.retain(|(own, told)| self.root_of(*own, *told) != customer);
+            self.listed.insert(identifier.clone(), all);
+        }
+        for (identifier, own) in listed {
+            let all = self.listed.entry(identifier).or_default();
+            all.push((own, customer));
+        }
     }
 }
 

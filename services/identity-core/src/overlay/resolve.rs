@@ -141,7 +141,8 @@ impl Overlay<'_> {
 
     pub(super) fn is_listed(&self, identifier: &Identifier, customer: CustomerId) -> bool {
         let listed = self.listed.get(identifier).into_iter().flatten();
-        listed.into_iter().any(|it| self.root(*it) == customer)
+        let mut roots = listed.map(|(fragment, told)| self.root_of(*fragment, *told));
+        roots.any(|root| root == customer)
     }
 }
 

@@ -345,16 +345,3 @@ fn segment_6_the_sixth_browser_of_the_week_is_left_out_until_the_window_slides()
     // Whoever is known stays, also where a limit was reached long ago.
     assert!(!world.event("anonymous_id=b1").is_new);
 }
-
-#[test]
-fn a_new_identifier_is_attached_to_the_fragment_that_named_the_customer() {
-    let mut world = World::new(Rules::default());
-    world.event("anonymous_id=a1 email=e@x.io");
-    world.event("anonymous_id=a2");
-    world.event("anonymous_id=a2 email=e@x.io");
-    let resolution = world.event("anonymous_id=a2 phone=+4930123456");
-    assert_eq!(resolution.customer, customer(1));
-    let phone = world.rows.iter().find(|(it, _)| it.namespace == "phone");
-    let fragment = phone.map(|(_, row)| row.holding.fragment);
-    assert_eq!(fragment, Some(FragmentId::new(uuid(2))));
-}

@@ -108,6 +108,28 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
+    fn shared_and_weak_values_too(events in prop::collection::vec(properties::event(), 1..40)) {
+        let shared = v1::Namespace { uniqueness: v1::Uniqueness::Shared.into(), priority: 2, ..namespace("email", 2) };
+        let weak = v1::Namespace { uniqueness: v1::Uniqueness::Weak.into(), priority: 3, ..namespace("phone", 2) };
+        let device = v1::Namespace { priority: 4, ..namespace("device", 3) };
+        let all = compiled(vec![namespace("user_id", 1), shared, weak, device]);
+        for rule in policies::RULES {
+            let rules = under(rule, all.clone());
+            let mut simulation = Simulation::new(&rules);
+            let mut world = World::new(rules.clone());
+            for (time, event) in (1..).zip(&events) {
+                let time = Timestamp::from_millis(time);
+                let seen = simulation.event(time, read(&event.replace(' ', "|")));
+                let resolution = world.event(event);
+                let fragment = (!resolution.is_refused).then_some(resolution.fragment);
+                prop_assert_eq!(seen.fragment, fragment, "{:?}", rule);
+                prop_assert_eq!(seen.dropped.len(), resolution.dropped.len(), "{:?}", rule);
+            }
+            prop_assert_eq!(simulation.customers().len(), world.customers.len());
+        }
+    }
+
+    #[test]
     fn a_simulation_decides_as_it_is_carried_out(events in prop::collection::vec(properties::event(), 1..40)) {
         for rule in policies::RULES {
             let rules = under(rule, properties::tight());

@@ -182,6 +182,12 @@ impl World {
                         attach_time: row.attach_time,
                     })
                     .collect(),
+                listed: self
+                    .shared
+                    .iter()
+                    .filter(|(_, fragment, _)| own(fragment))
+                    .map(|(identifier, fragment, _)| (identifier.clone(), *fragment))
+                    .collect(),
             };
             view.detail = Some(detail.into());
         }

@@ -24,8 +24,9 @@ use crate::output::{Format, Rows, print, visible};
 #[command(after_help = "\
 Customers are named by an id, or by an identifier such as user_id:u1.
 
-A customer that looks like two people: `explain` says which evidence holds it together, `history` names the operations, and
-`unmerge --dry-run` shows what would come apart. What was learned goes back with the fragments that taught it, in every service.")]
+A customer that looks like two people: `explain` says which evidence holds it together, `history`
+names the operations, and `unmerge --dry-run` shows what would come apart. What was learned goes
+back with the fragments that taught it, in every service.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,

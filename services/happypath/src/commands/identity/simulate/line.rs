@@ -107,7 +107,7 @@ impl Reader {
         };
         match read_time(&text, &TimeRules::default()) {
             Ok(time) => self.event.time = Some(convert::instant(&time)),
-            Err(reason) => self.fault("time", reason),
+            Err(reason) => self.fault("time", without_flag(&reason)),
         }
     }
 
@@ -155,6 +155,16 @@ impl Reader {
             ),
         }
     }
+}
+
+/// Says in place of a flag of imports how a time is written beyond doubt.
+fn without_flag(reason: &str) -> String {
+    let Some(at) = reason.find("--time-format") else {
+        return reason.to_owned();
+    };
+    let told = &reason[..at];
+    let end = told.rfind([':', ';', ',']).unwrap_or(at);
+    format!("{}: write it as 2026-01-31T06:00:00Z", &told[..end])
 }
 
 /// Returns whether a number is written without a point and an exponent.
@@ -206,6 +216,20 @@ mod tests {
         );
         check(r#"{"time": null, "ids": {}}"#, "");
         check(r#"{"ids": {"a": "1", "a": ["1", "2"]}}"#, "a=1 a=1 a=2");
+    }
+
+    #[test]
+    fn a_time_that_may_be_two_is_told_how_to_write() {
+        for time in ["1e400", "\"05/01/2024\""] {
+            let text = format!("{{\"time\": {time}, \"ids\": {{}}}}");
+            let object = Entries::read(&text).expect("an object");
+            let told = read(1, &object).expect_err("a refusal").to_string();
+            assert!(
+                told.ends_with(": write it as 2026-01-31T06:00:00Z"),
+                "{told}"
+            );
+            assert!(!told.contains("--"), "{told}");
+        }
     }
 
     #[test]

@@ -72,7 +72,7 @@ enum Command {
     Changes(commands::changes::Args),
     /// Shows how far receivers of changes are, and has one that is stopped go on
     Subscriptions(commands::subscriptions::Args),
-    /// Finds, joins, takes apart, explains, erases and exports customers, and tries policies on events
+    /// Finds, joins, takes apart, explains, erases, exports customers, and tries policies on events
     Identity(commands::identity::Args),
     /// Shows, exports and verifies the audit log: who changed what, and who read whose data
     Audit(commands::audit::Args),

@@ -27,7 +27,7 @@ use crate::limits::{READ_BYTES, SNIFF_BYTES};
 pub(crate) struct Reading {
     /// The sign between cells.
     pub(crate) separator: Option<Separator>,
-    /// Whether it holds one JSON object a line, whatever it looks like.
+    /// True where it holds one JSON object a line, whatever it looks like.
     pub(crate) is_json_lines: bool,
 }
 

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use engine::TimeSource;
 use hot::StreamName;
-use identity::store::{News, SourceMark};
-use identity::{Accepted, Intake, Source};
+use identity::store::{IdentityStore, News, SourceMark};
+use identity::{Accepted, Intake, Resolver, Source, Unmerge, UnmergeBy};
 use identity_core::Rules;
 use kernel::Timestamp;
 use proto::convert::{instant, timestamp};
@@ -254,4 +254,59 @@ async fn a_stream_counts_what_was_corrected() {
         (answers[0].accepted_count, answers[0].corrected_count),
         (3, 2)
     );
+}
+
+#[tokio::test]
+async fn events_of_a_customer_who_came_apart_are_listed_by_their_fragments() {
+    let (mut client, fixture, log) = serve_with_log().await;
+    let events = [
+        "anonymous_id=a1",
+        "user_id=u1",
+        "anonymous_id=a1 user_id=u1",
+        "anonymous_id=a1",
+        "user_id=u1",
+    ];
+    let mut ids = Vec::new();
+    for identifiers in events {
+        let answers = ingest(&mut client, "", &[identifiers]).await;
+        ids.push(answers.expect("ingests")[0].customer_id.clone());
+    }
+    log_accepted(&fixture, &log).await;
+    assert_eq!(logged(&mut client).await.len(), 5);
+    let store = IdentityStore::new(fixture.identity.database.clone());
+    let apart = Unmerge {
+        customer: None,
+        by: UnmergeBy::Fragment(ids[1].parse().expect("an id")),
+        is_dry_run: false,
+        reason: String::new(),
+        request_id: "r".to_owned(),
+    };
+    let resolver = Resolver::new(store.clone());
+    let apart = resolver.unmerge(&store, &apart, in_minutes(0)).await;
+    assert_eq!(apart.expect("comes apart").customers.len(), 2);
+    let theirs = |found: &[v1::LoggedEvent]| -> Vec<Vec<String>> {
+        let lines = found.iter().map(|logged| {
+            let lines = logged.evidence.iter();
+            let named = lines.map(|it| it.identifier.as_ref().expect("one").namespace.clone());
+            named.collect()
+        });
+        lines.collect()
+    };
+    let own = logged(&mut client).await;
+    // The one that joined them was named by the user.
+    assert_eq!(
+        theirs(&own),
+        [
+            vec!["user_id"],
+            vec!["anonymous_id", "user_id"],
+            vec!["user_id"]
+        ]
+    );
+    let of_other = v1::ListEventsRequest {
+        by: Some(v1::list_events_request::By::CustomerId(ids[0].clone())),
+        ..Default::default()
+    };
+    let other = client.list_events(of_other).await.expect("lists");
+    let other = other.into_inner().events;
+    assert_eq!(theirs(&other), [["anonymous_id"], ["anonymous_id"]]);
 }

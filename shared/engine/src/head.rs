@@ -52,7 +52,7 @@ pub struct Head {
     pub(crate) erased_by: Option<[u8; ID_BYTES]>,
     /// The graph epoch of the merge by which the customer left; 0 for none, and where nobody knows.
     pub(crate) merge_epoch: u64,
-    /// What is kept of unmerges.
+    /// The record of the customer's unmerges.
     pub(crate) splits: Option<Box<Splits>>,
     /// Says that the service knows something of the customer.
     pub has_state: bool,

@@ -14,9 +14,9 @@ use prost::Message;
 use crate::head::{Head, id_bytes};
 use crate::limits;
 use crate::moving::{MoveCause, Moving, text};
-use crate::waiting::read_ids;
+use crate::waiting::{read_ids, write_ids};
 
-/// What is kept of unmerges.
+/// The record of a customer's unmerges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Splits {
     /// The last one by which the customer came out of another.
@@ -42,13 +42,15 @@ pub(crate) struct LastSplit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ComingBack {
     pub(crate) split: SplitWord,
-    /// Who was asked: the customer that this one was redirected to.
+    /// The customer who was asked: the one that this one was redirected to.
     pub(crate) asked: CustomerId,
     pub(crate) cause: MoveCause,
     /// The state, of which some has come. Its `from` is who sent it.
     pub(crate) state: Option<Moving>,
     /// The number of times that it was asked for again.
     pub(crate) tries: u32,
+    /// Those who were joined into this one meanwhile, and are to send their states once more.
+    pub(crate) missed: Vec<CustomerId>,
 }
 
 /// An unmerge, as it is told.
@@ -81,11 +83,13 @@ pub(crate) struct Returning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gone {
     pub(crate) customer: CustomerId,
-    /// Whom they are part of now; the same one where that is nobody else.
+    /// The customer that they are part of now; themselves where that is nobody else.
     pub(crate) to: CustomerId,
     pub(crate) epoch: u64,
     /// The name of the leave, once the state was let go of; 0 before.
     pub(crate) leave_id: u64,
+    /// The ordinal that they had; 0 for none.
+    pub(crate) ordinal: u16,
 }
 
 impl SplitWord {
@@ -174,6 +178,7 @@ impl ComingBack {
             cause: MoveCause::read(message.cause.as_ref()),
             state: message.state.as_ref().map(Moving::read).transpose()?,
             tries: message.tries,
+            missed: read_ids(&message.missed_ids)?,
         })
     }
 
@@ -184,6 +189,7 @@ impl ComingBack {
             cause: Some(self.cause.write()),
             state: self.state.as_ref().map(Moving::write),
             tries: self.tries,
+            missed_ids: write_ids(&self.missed),
         }
     }
 }
@@ -219,6 +225,7 @@ impl Gone {
             to: CustomerId::try_from_bytes(&message.to_id).map_err(text)?,
             epoch: message.graph_epoch,
             leave_id: message.leave_id,
+            ordinal: u16::try_from(message.ordinal).map_err(text)?,
         })
     }
 
@@ -228,12 +235,13 @@ impl Gone {
             to_id: id_bytes(self.to),
             graph_epoch: self.epoch,
             leave_id: self.leave_id,
+            ordinal: self.ordinal.into(),
         }
     }
 }
 
 impl Head {
-    /// What is kept of unmerges, to be changed.
+    /// The record of the customer's unmerges, to be changed.
     pub(crate) fn splits_mut(&mut self) -> &mut Splits {
         self.splits.get_or_insert_default()
     }
@@ -260,10 +268,23 @@ impl Head {
         self.splits.as_ref().map_or(&[], |it| &it.returning)
     }
 
+    /// The customer who has an ordinal, or had it and left by an unmerge.
+    pub(crate) fn owner_of(&self, ordinal: u16) -> Option<CustomerId> {
+        let mut fragments = self.fragments.iter();
+        let own = fragments.find(|it| it.ordinal == ordinal);
+        let gone = self.splits.iter().flat_map(|it| &it.gone);
+        let gone = gone
+            .filter(|it| it.ordinal == ordinal)
+            .map(|it| it.customer);
+        own.map(|it| it.customer).or_else(|| gone.last())
+    }
+
     /// Returns what is known of a customer who left by an unmerge.
     pub(crate) fn gone(&self, customer: CustomerId) -> Option<&Gone> {
         let mut gone = self.splits.as_ref()?.gone.iter();
-        gone.find(|it| it.customer == customer)
+        let gone = gone.find(|it| it.customer == customer);
+        // One who is here again was joined anew.
+        gone.filter(|_| !self.has_fragment(customer))
     }
 
     /// Takes note that a customer left by an unmerge. Of very many the oldest are forgotten.

@@ -14,6 +14,7 @@ mod counted;
 mod customer;
 pub(crate) mod erase;
 mod effects;
+mod elsewhere;
 mod fault;
 mod fire;
 mod forward;
@@ -53,7 +54,6 @@ use self::batch::Batch;
 use self::cache::StateCache;
 use self::changes::{ChangeQueue, ChangeWrites};
 use self::counted::Counted;
-use self::fault::Fault;
 use self::inputs::Inputs;
 use self::lane::Place;
 use self::output::{OutputGauge, Trail};
@@ -379,25 +379,5 @@ impl<C: Core> Worker<C> {
         self.settle_quarantine(commit.quarantine.len());
         self.batch.return_states(&mut self.cache);
         self.batch.clear(self.position.watermark);
-    }
-
-    /// The store finds the commit too large: tries again with half the inputs, and sets aside the
-    /// one that is too large alone.
-    fn shrink(&mut self, what: &'static str, limit: usize) -> Result<(), HotError> {
-        self.pending = None;
-        let inputs = self.batch.inputs;
-        if inputs > 1 {
-            self.inputs.max = inputs / 2;
-        } else if let Some(origin) = self.batch.works.iter().find_map(|work| work.last) {
-            let reason = format!("what it causes is too large: {what} is over {limit}");
-            let fault = Fault { reason, wait: None };
-            if self.inputs.blame(origin, fault) {
-                return Err(HotError::TooLarge { what, limit });
-            }
-        } else {
-            return Err(HotError::TooLarge { what, limit });
-        }
-        self.batch.rewind(self.position.watermark);
-        Ok(())
     }
 }

@@ -1,11 +1,14 @@
 //! Values are read back as they were written, and heads say who is settled.
 
 use kernel::Timestamp;
+use messages::stream::v1::CustomerSplit;
 
 use super::*;
 use crate::moving::{MoveCause, state_key};
 use crate::redirect::NextRedirect;
+use crate::splitting::{ComingBack, Gone, LastSplit, Returning, SplitWord, Splits};
 use crate::tests::counting::{Counting, Seen};
+use crate::waiting::write_ids;
 
 fn customer(number: u8) -> CustomerId {
     CustomerId::try_from_bytes(&[number; 16]).expect("an id")
@@ -162,5 +165,59 @@ fn a_value_without_a_head_is_refused_with_the_remedy() {
     for damaged in [&b"\x01"[..], b"\x01\x05\x0a", b"\x01\x03\x0a\x01a|"] {
         let reason = read::<Counting>(damaged).expect_err("damaged").reason;
         assert!(reason.starts_with("its head cannot be read"), "{reason}");
+    }
+}
+
+#[test]
+fn a_state_on_its_way_by_an_unmerge_has_a_form_that_older_programs_refuse() {
+    let state = Seen::default();
+    let split = CustomerSplit {
+        from_customer_id: id_bytes(customer(1)),
+        fragment_ids: write_ids(&[customer(8), customer(9)]),
+        graph_epoch: 7,
+        merge_time_ms: -5,
+        ..CustomerSplit::default()
+    };
+    let remembered = Splits {
+        last: Some(LastSplit {
+            epoch: 7,
+            from: customer(1),
+        }),
+        gone: vec![Gone {
+            customer: customer(8),
+            to: customer(7),
+            epoch: u64::MAX,
+            leave_id: 3,
+            ordinal: 255,
+        }],
+        ..Splits::default()
+    };
+    let coming = Splits {
+        coming_back: Some(ComingBack {
+            split: SplitWord::read(&split).expect("a word"),
+            asked: customer(1),
+            cause: moving().cause,
+            state: Some(moving()),
+            tries: 2,
+            missed: vec![customer(6)],
+        }),
+        ..remembered.clone()
+    };
+    let returning = Splits {
+        returning: vec![Returning {
+            state: moving(),
+            ordinals: vec![(3, 0), (7, 1)],
+        }],
+        ..Splits::default()
+    };
+    for (splits, form) in [(remembered, 1), (coming, 2), (returning, 2)] {
+        let head = Head {
+            merge_epoch: 6,
+            splits: Some(Box::new(splits)),
+            ..Head::plain()
+        };
+        let value = write::<Counting>(&head, &state);
+        assert_eq!(value.first(), Some(&form));
+        assert_eq!(read::<Counting>(&value), Ok((head, state.clone())));
     }
 }

@@ -36,6 +36,13 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let arrived = Arrived::read(moved).map_err(|error| cause.failed(error))?;
         let (from, leave_id) = (arrived.from, arrived.leave_id);
+        if let Some(owner) = self.owner_of_moved(work, moved) {
+            if owner == from {
+                // It is still with them.
+                return self.finish(work, cause);
+            }
+            return self.pass_piece(work, (owner, true), moved, cause);
+        }
         if moved.sought {
             return self.take_sought(work, from, cause);
         }
@@ -52,10 +59,6 @@ impl<C: Core> Worker<C> {
             return self.take_released(definitions, work, (from, leave_id), cause);
         }
         let is_last = moved.part_count == 0 || has_head(moved);
-        if moved.graph_epoch > 0 && entry.cached.head.is_gone_since(from, moved.graph_epoch) {
-            // They left by an unmerge since, and the state is still with them: it goes there.
-            return self.finish(work, cause);
-        }
         if entry.cached.head.has_or_expects(from) {
             // It is here, or on its way as part of another: who left may not know.
             if is_last {

@@ -4,12 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use hot::marks::Marks;
-use hot::{Commit, OutboxMessage, StateKey, StateWrite, Timer};
+use hot::{Commit, HotError, OutboxMessage, StateKey, StateWrite, Timer};
 use kernel::Timestamp;
 
 use super::batch::{Batch, Change, Work};
 use super::cache::Cached;
-use super::fault::Failed;
+use super::fault::{Failed, Fault};
 use super::lane::Place;
 use super::parts::forgotten_parts;
 use super::quarantine::panic_text;
@@ -65,6 +65,26 @@ impl<C: Core> Worker<C> {
             no_timer_before,
             changes: changes.unwrap_or_default(),
         })
+    }
+
+    /// The store finds the commit too large: tries again with half the inputs, and sets aside the
+    /// one that is too large alone.
+    pub(super) fn shrink(&mut self, what: &'static str, limit: usize) -> Result<(), HotError> {
+        self.pending = None;
+        let inputs = self.batch.inputs;
+        if inputs > 1 {
+            self.inputs.max = inputs / 2;
+        } else if let Some(origin) = self.batch.works.iter().find_map(|work| work.last) {
+            let reason = format!("what it causes is too large: {what} is over {limit}");
+            let fault = Fault { reason, wait: None };
+            if self.inputs.blame(origin, fault) {
+                return Err(HotError::TooLarge { what, limit });
+            }
+        } else {
+            return Err(HotError::TooLarge { what, limit });
+        }
+        self.batch.rewind(self.position.watermark);
+        Ok(())
     }
 
     /// Where each lane is after the batch; cursors and marks go into the commit.

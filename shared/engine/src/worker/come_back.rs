@@ -1,7 +1,7 @@
-//! What was learned under a customer comes back by an unmerge: its parts are stored as they come, and
+//! The state of a customer comes back by an unmerge: its parts are stored as they come, and
 //! taken in once all are there and the one who had them has let go.
 //!
-//! That is how a merged state arrives (`arrive`), but that nothing else is known of the customer: the
+//! So does a merged state arrive (`arrive`), but that nothing else is known of the customer: the
 //! parts have their keys, and the fragments their ordinals, as they come.
 
 use bytes::Bytes;
@@ -185,7 +185,7 @@ impl<C: Core> Worker<C> {
         let (fragments, last_ordinal) =
             state.map_or_else(Default::default, |it| (it.fragments, it.last_ordinal));
         (head.fragments, head.last_ordinal) = (fragments, last_ordinal);
-        // Whoever has a copy of the state that left is not to take it in.
+        // A copy of the state that left is taken in by nobody from now on.
         head.released_leave_id = 0;
         let entry = &mut self.batch.works[work];
         entry.change = Change::Write;
@@ -200,6 +200,9 @@ impl<C: Core> Worker<C> {
             return self.leave_along(definitions, work, (into, coming.split.epoch), cause);
         }
         self.gather(work, &coming.split, cause)?;
+        for missed in coming.missed {
+            self.seek(work, (missed, 1), cause)?;
+        }
         self.wake(work, cause)
     }
 
@@ -226,6 +229,8 @@ impl<C: Core> Worker<C> {
                 ..word.message.clone()
             };
             let record = cause.record(fragment, Some(Body::Split(split)));
+            // The one who was asked gave up what had come of a state on its way.
+            self.seek(work, (fragment, 1), cause)?;
             self.deliver(C::HOME, record, cause)?;
         }
         Ok(())

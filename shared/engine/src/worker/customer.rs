@@ -48,6 +48,15 @@ fn judge(
         return Verdict::Known;
     }
     let repoints = merged.repoints;
+    let is_old_way = |it: CustomerId| merged.told_by_id == id_bytes(it);
+    if head.split_epoch() > 0
+        && repoints
+        && !merged.splits
+        && !head.redirect.is_some_and(is_old_way)
+    {
+        // It is told by somebody whom the customer is no longer part of.
+        return Verdict::Known;
+    }
     let next = head.next_redirect.map(|it| it.customer);
     let own = next.or(head.redirect).unwrap_or(customer);
     if survivor == customer || survivor == own || head.has_fragment(survivor) {
@@ -265,6 +274,7 @@ impl<C: Core> Worker<C> {
             repoints: true,
             graph_epoch,
             splits,
+            told_by_id: self.batch.works[work].key_bytes.clone(),
             ..CustomerMerged::default()
         });
         let record = cause.record(customer, Some(merged));

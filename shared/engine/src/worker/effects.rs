@@ -48,7 +48,7 @@ impl<C: Core> Worker<C> {
             batch.changes.push(&change);
         }
         for (counter, change) in batch.effects.counts.drain(..) {
-            // What the batch has counted before is within its bound.
+            // A counter that the batch has counted in before is within its bound.
             let bounded = C::BOUNDED_COUNTERS.filter(|_| !batch.counts.contains_key(&counter));
             let counter = self.counted.within_bound(bounded, counter);
             let sum = batch.counts.entry(counter).or_default();
@@ -90,15 +90,14 @@ impl<C: Core> Batch<C> {
 
 /// Names the fragment of an ordinal in a record that names none.
 fn name_fragment(head: &Head, ordinal: u16, record: &mut Record) {
-    let mut fragments = head.fragments.iter();
-    let Some(fragment) = fragments.find(|it| it.ordinal == ordinal) else {
-        return;
-    };
-    let id = id_bytes(fragment.customer);
+    let owner = head.owner_of(ordinal).map(id_bytes);
     match &mut record.body {
-        Some(Body::Event(event)) if event.fragment_id.is_empty() => event.fragment_id = id,
+        Some(Body::Event(event)) if event.fragment_id.is_empty() => {
+            // An event that names nobody is nobody's: it is of the customer, where nobody is known.
+            event.fragment_id = owner.unwrap_or_else(|| record.customer_id.clone());
+        }
         Some(Body::Event(_)) => {}
-        _ if record.fragment_id.is_empty() => record.fragment_id = id,
+        _ if record.fragment_id.is_empty() => record.fragment_id = owner.unwrap_or_default(),
         _ => {}
     }
 }

@@ -40,7 +40,7 @@ use crate::waiting::Waiting;
 
 /// The way of a word to a survivor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+enum Way {
     /// To a service, with nothing before it.
     Straight(Home),
     /// To this service, behind the pieces that were sent: through the services after it.
@@ -175,7 +175,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// Tells a survivor that states stay where they are, of which the first has the others.
-    pub(super) fn say_stays(
+    fn say_stays(
         &mut self,
         (work, way): (usize, Way),
         survivor: CustomerId,
@@ -368,7 +368,7 @@ fn all_moved(moved: &StateMoved) -> Vec<CustomerId> {
 }
 
 /// A service and those after it.
-pub(super) const fn homes_from(home: Home) -> &'static [Home] {
+const fn homes_from(home: Home) -> &'static [Home] {
     match home {
         Home::Segmentation => &[Home::Segmentation, Home::Journey, Home::Activation],
         Home::Journey => &[Home::Journey, Home::Activation],

@@ -127,6 +127,9 @@ impl<C: Core> Worker<C> {
                 self.hold_split(work, cause);
                 return self.finish(work, cause);
             }
+            if self.lacks_evidence(work, record, cause)? {
+                return self.finish(work, cause);
+            }
             self.run_at_once(definitions, work, record, cause)?;
         }
         self.pass_parked(work, part, bytes);

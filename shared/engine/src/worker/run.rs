@@ -180,7 +180,8 @@ impl<C: Core> Worker<C> {
         if self.comes_before_return(work, record) {
             return self.park_before_return(work, record, cause);
         }
-        if !is_of_merge(record) && self.batch.works[work].cached.head.redirect.is_none() {
+        let goes_first = is_of_merge(record) || self.can_divide(work, record);
+        if !goes_first && self.batch.works[work].cached.head.redirect.is_none() {
             if self.elsewhere(work, record, cause).is_none() {
                 self.await_evidence(work, record, cause)?;
             }
@@ -356,11 +357,24 @@ impl<C: Core> Worker<C> {
     }
 }
 
+/// Returns whether a record carries a state, or asks for one. Who waits for the state of somebody
+/// does not hold up their own.
+pub(super) fn carries_state(record: &Record) -> bool {
+    let Some(Body::Carried(carried)) = &record.body else {
+        return false;
+    };
+    let body = carried.record.as_ref().and_then(|it| it.body.as_ref());
+    matches!(
+        body,
+        Some(Body::Moved(_) | Body::Returned(_) | Body::Split(_))
+    )
+}
+
 /// Returns whether a record is about states that move, so that it does not wait for one.
-const fn is_of_merge(record: &Record) -> bool {
+pub(super) fn is_of_merge(record: &Record) -> bool {
     match &record.body {
         Some(Body::Moved(_) | Body::Awaited(_) | Body::Merged(_) | Body::Returned(_)) => true,
         Some(Body::Split(split)) => split.arrived_leave_id != 0,
-        _ => false,
+        _ => carries_state(record),
     }
 }

@@ -21,7 +21,7 @@ use super::Worker;
 use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
-use super::refuse::{Way, homes_from};
+use super::run::carries_state;
 use super::turn::is_word;
 use super::wait::clock_now;
 use crate::head::{Head, id_bytes};
@@ -203,6 +203,7 @@ impl<C: Core> Worker<C> {
             cause: cause.of_move(),
             state: None,
             tries: 0,
+            missed: Vec::new(),
         });
         entry.change = Change::Write;
         self.batch.count_write(work);
@@ -274,7 +275,7 @@ impl<C: Core> Worker<C> {
                 let mut returning = head.returning().iter();
                 !returning.any(|it| it.state.leave_id == split.arrived_leave_id)
             }
-            _ => !is_word(record),
+            _ => !is_word(record) && !carries_state(record),
         }
     }
 
@@ -295,7 +296,12 @@ impl<C: Core> Worker<C> {
                  again, than can; try this again once that is there",
             ));
         }
-        self.say_not_yet(work, record, cause)?;
+        if let Some(Body::Moved(moved)) = &record.body
+            && !moved.released
+            && !moved.passed_back
+        {
+            return self.pass_moved(work, moved, cause);
+        }
         self.park(work, record, cause)?;
         let since = clock_now(&self.config.time, cause.now);
         if let Some(waiting) = self.batch.works[work].cached.head.waiting.as_deref_mut() {
@@ -303,77 +309,6 @@ impl<C: Core> Worker<C> {
             waiting.since.get_or_insert(since);
         }
         Ok(())
-    }
-
-    /// Tells the survivor of a merge that came meanwhile to go on without the state of this customer:
-    /// it is still on its way back, and follows.
-    fn say_not_yet(
-        &mut self,
-        work: usize,
-        record: &Record,
-        cause: Cause<'_>,
-    ) -> Result<(), Failed> {
-        let head = &self.batch.works[work].cached.head;
-        let (Some(Body::Merged(merged)), Some(_)) = (&record.body, head.coming_back()) else {
-            return Ok(());
-        };
-        let customer = customer_of(&self.batch.works[work].key_bytes);
-        let is_news = !merged.repoints && !merged.folded_in && merged.arrived_leave_id == 0;
-        let survivor = CustomerId::try_from_bytes(&merged.into_customer_id).ok();
-        let older = survivor.filter(|it| is_news && *it < customer);
-        let Some(survivor) = older.filter(|_| merged.graph_epoch > head.split_epoch()) else {
-            return Ok(());
-        };
-        for home in homes_from(C::HOME) {
-            self.say_stays((work, Way::Straight(*home)), survivor, &[customer], cause)?;
-        }
-        Ok(())
-    }
-
-    /// Returns the customer that a record is for, where it is not this one: the fragment that it
-    /// names has left by an unmerge, or stayed with the one that this customer came out of.
-    pub(super) fn elsewhere(
-        &self,
-        work: usize,
-        record: &Record,
-        cause: Cause<'_>,
-    ) -> Option<CustomerId> {
-        let entry = &self.batch.works[work];
-        let head = &entry.cached.head;
-        let splits = head.splits.as_ref()?;
-        let fragment = cause.fragment?;
-        let epoch = match &record.body {
-            Some(Body::Event(event)) => event.graph_epoch,
-            _ => 0,
-        };
-        if head.is_gone_since(fragment, epoch) {
-            return head.gone(fragment).map(|it| it.to);
-        }
-        let last = splits.last.filter(|_| head.redirect.is_none())?;
-        if fragment == customer_of(&entry.key_bytes) || head.knows(fragment) {
-            return None;
-        }
-        let is_old = epoch > 0 && epoch <= last.epoch;
-        let followed = cause.followed_from.filter(|it| !head.knows(*it));
-        let is_own = followed == Some(customer_of(&entry.key_bytes));
-        (is_old || followed.is_some() && !is_own).then_some(last.from)
-    }
-
-    /// Returns the next customer on the way of a mark, where what it follows goes elsewhere than to
-    /// this one and where its redirect leads.
-    pub(super) fn way_of_mark(
-        &self,
-        head: &Head,
-        (customer, marked_by, survivor): (CustomerId, CustomerId, CustomerId),
-    ) -> Option<CustomerId> {
-        if survivor == customer {
-            return None;
-        }
-        match head.gone(marked_by) {
-            Some(gone) => Some(gone.to),
-            None if head.redirect.is_some() || head.knows(marked_by) => None,
-            None => head.split_from(),
-        }
     }
 }
 

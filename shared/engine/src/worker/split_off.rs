@@ -16,7 +16,7 @@ use bytes::Bytes;
 use decision::limits::FRAGMENTS;
 use decision::{Core, PartKey, PartWrites, Split};
 use kernel::CustomerId;
-use messages::stream::v1::{CustomerMerged, CustomerSplit, StateMoved, record::Body};
+use messages::stream::v1::{CustomerMerged, CustomerSplit, Record, StateMoved, record::Body};
 
 use super::Worker;
 use super::batch::Change;
@@ -27,8 +27,8 @@ use crate::key::customer_of;
 use crate::moving::{Fragment, Moving, state_key};
 use crate::splitting::{Gone, Returning, SplitWord};
 
-/// What leaves: the head of the state, the parts that changed, and the keys of those that leave, as
-/// they are at who comes out.
+/// A state that leaves: its head, the parts that changed, and the keys of those that leave, as they
+/// are at the customer who comes out.
 type Divided = (Option<Bytes>, PartWrites, Vec<PartKey>);
 
 impl<C: Core> Worker<C> {
@@ -79,6 +79,24 @@ impl<C: Core> Worker<C> {
         self.finish(work, cause)
     }
 
+    /// Returns whether a record asks for what is all here, so that it needs not wait with others: a
+    /// customer who waits for the own state is not to wait for those of others.
+    pub(super) fn can_divide(&self, work: usize, record: &Record) -> bool {
+        let Some(Body::Split(split)) = &record.body else {
+            return false;
+        };
+        let (Ok(word), true) = (SplitWord::read(split), split.asks) else {
+            return false;
+        };
+        let by = CustomerId::try_from_bytes(&split.by_customer_id).ok();
+        let leaves = |it: CustomerId| Some(it) == by || word.fragments.contains(&it);
+        let mut arriving = self.batch.works[work].cached.head.arriving.iter();
+        !arriving.any(|moving| {
+            let is_part = leaves(moving.from) && !moving.is_whole();
+            !is_part && moving.all_fragments().any(|it| leaves(it.customer))
+        })
+    }
+
     /// Sends a question on to the customer who has what is asked for, behind the own state: who has not
     /// heard that they were joined into that one leaves first.
     fn pass_question_on(
@@ -89,7 +107,8 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let head = &self.batch.works[work].cached.head;
-        if head.redirect.is_none() && head.split_from() != Some(next) {
+        let leaves = head.redirect.is_none() && head.split_from() != Some(next);
+        if leaves {
             let merged = CustomerMerged {
                 graph_epoch: epoch.saturating_sub(1),
                 ..CustomerMerged::default()
@@ -97,7 +116,7 @@ impl<C: Core> Worker<C> {
             self.leave(definitions, work, next, &merged, cause)?;
         }
         let question = cause.record(next, Some(Body::Split(split.clone())));
-        if self.comes_behind(work, &question) {
+        if leaves && self.comes_behind(work, &question) {
             return self.park(work, &question, cause);
         }
         self.send(work, C::HOME, question, cause)
@@ -161,6 +180,7 @@ impl<C: Core> Worker<C> {
         let mut own = head.fragments.clone();
         own.retain(|it| leaving(&it.customer));
         own.sort_unstable_by_key(|it| it.ordinal);
+        let of_gone: Vec<Fragment> = own.clone();
         let mut last_ordinal = 0;
         let mut fragments = Vec::new();
         let mut ordinals = Vec::new();
@@ -218,7 +238,9 @@ impl<C: Core> Worker<C> {
         let head = &mut self.batch.works[work].cached.head;
         head.fragments.retain(|it| !leaving(&it.customer));
         for customer in word.fragments.iter().copied().chain([by]) {
+            let had = of_gone.iter().find(|it| it.customer == customer);
             head.set_gone(Gone {
+                ordinal: had.map_or(0, |it| it.ordinal),
                 customer,
                 to: by,
                 epoch: word.epoch,
@@ -230,7 +252,7 @@ impl<C: Core> Worker<C> {
             ordinals,
         };
         self.begin_return(work, (returning, state), cause)?;
-        self.go_on_beside(work, &leaving, cause)
+        self.go_on_beside(work, (by, &leaving), cause)
     }
 
     /// Gives up what has come here of states that go to the customer who asks. They are still with
@@ -298,7 +320,7 @@ impl<C: Core> Worker<C> {
     fn go_on_beside(
         &mut self,
         work: usize,
-        leaving: &dyn Fn(&CustomerId) -> bool,
+        (by, leaving): (CustomerId, &dyn Fn(&CustomerId) -> bool),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let Some(waiting) = self.batch.works[work].cached.head.waiting.as_deref_mut() else {
@@ -309,7 +331,8 @@ impl<C: Core> Worker<C> {
             &mut waiting.waived,
             &mut waiting.absent,
         ] {
-            ids.retain(|it| !leaving(it));
+            // The one who asks may have been joined into this one anew.
+            ids.retain(|it| *it == by || !leaving(it));
         }
         self.end_wait(work);
         self.wake(work, cause)

@@ -111,7 +111,14 @@ impl<C: Core> Worker<C> {
     pub(super) fn comes_behind(&self, work: usize, record: &Record) -> bool {
         let head = &self.batch.works[work].cached.head;
         let has_before = head.is_sending() || head.has_parked();
-        head.redirect.is_some() && has_before && !is_word(record)
+        // Pieces of others do not wait until the own state is folded in.
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        let is_held = head
+            .waiting
+            .as_ref()
+            .is_some_and(|it| it.awaited.contains(&customer));
+        let goes_on = is_held && matches!(record.body, Some(Body::Moved(_)));
+        head.redirect.is_some() && has_before && !goes_on && !is_word(record)
     }
 
     /// Sends a customer a word, so that what is on its way goes on whatever else comes.

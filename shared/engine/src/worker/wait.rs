@@ -31,6 +31,7 @@ use super::cause::Cause;
 use super::fault::Failed;
 use super::inputs::Inputs;
 use super::quarantine::InputId;
+use super::run::is_of_merge;
 use crate::head::Head;
 use crate::key::customer_of;
 use crate::metrics::WaitEnd;
@@ -58,6 +59,24 @@ impl<C: Core> Worker<C> {
         }
         let named = named_by(event);
         self.await_merges(work, &named, event.graph_epoch, cause)
+    }
+
+    /// The same for a record that waited: what it speaks of may have left meanwhile, or was not to be
+    /// told then. Returns whether it is to wait on.
+    pub(super) fn lacks_evidence(
+        &mut self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<bool, Failed> {
+        let is_redirected = self.batch.works[work].cached.head.redirect.is_some();
+        let is_elsewhere = self.elsewhere(work, record, cause).is_some();
+        if is_redirected || is_elsewhere || is_of_merge(record) {
+            return Ok(false);
+        }
+        self.await_evidence(work, record, cause)?;
+        let waiting = self.batch.works[work].cached.head.waiting.as_deref();
+        Ok(waiting.is_some_and(|it| !it.awaited.is_empty()))
     }
 
     /// Takes the word that customers were joined into this one.

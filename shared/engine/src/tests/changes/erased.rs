@@ -2,7 +2,7 @@
 //! that is told is the erasure.
 
 use changes::Pending;
-use hot::{MemoryStore, Owner, PENDING_CHANGES, StreamName};
+use hot::{MemoryStore, PENDING_CHANGES, StreamName};
 use messages::stream::v1::{
     ChangeBatch, CustomerErased, Record, change_record::Kind, record::Body,
 };
@@ -10,9 +10,7 @@ use prost::Message as _;
 
 use super::desk::{Desk, Log};
 use super::{add, worker};
-use crate::erasure_progress;
-use crate::key::customer_of;
-use crate::tests::driver::{Bench, event, key, memory, settle, slot};
+use crate::tests::driver::{Bench, event, memory, settle, slot};
 
 fn erased(customer: u8) -> Record {
     Record {
@@ -53,10 +51,6 @@ async fn states_of_changes_go_with_an_erased_customer() {
     assert_eq!(stored(&memory), 2, "what is logged stays for a while");
     bench.append(0, StreamName::Events, vec![erased(1)]).await;
     settle(&mut worker).await;
-    let customer = customer_of(&key(1));
-    let progress = || erasure_progress(bench.hot.as_ref(), Owner::Segmentation, customer);
-    let before = progress().await.expect("it is told");
-    assert!(before.is_applied);
     assert_eq!(
         stored(&memory),
         1,
@@ -65,7 +59,6 @@ async fn states_of_changes_go_with_an_erased_customer() {
     desk.write(true);
     settle(&mut worker).await;
     assert_eq!(stored(&memory), 0);
-    assert!(progress().await.expect("it is told").is_clean);
     assert_eq!(
         last_change(&log),
         Some(Kind::ErasedById(vec![9; 16].into()))

@@ -1,4 +1,4 @@
-//! What the ledger keeps of one customer.
+//! The state of the ledger.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub(in crate::tests) struct Book {
     pub(super) last: BTreeMap<(String, u16), u64>,
     /// The entries in their order, as far as they did not come in parts, each with its ordinal.
     pub(super) order: Vec<(u16, String)>,
-    /// What changed of parts that have left.
+    /// Changes of parts that have left.
     pub(super) left: PartWrites,
     /// Parts that were loaded before they are listed.
     pub(super) given: BTreeMap<PartKey, Bytes>,

@@ -256,3 +256,21 @@ async fn a_state_that_fails_is_erased_all_the_same() {
     world.check_erased(&[1]).await;
     assert_eq!(world.quarantined().await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn changes_that_the_log_lacks_wait_still() {
+    let mut world = World::new(memory());
+    // No log takes anything here.
+    world.has_changes = true;
+    world.tell(0, merged(2, 1, 1)).await;
+    world.settle().await;
+    for who in [1, 2, 3] {
+        world.tell(0, erased(who, 2)).await;
+    }
+    world.settle().await;
+    world.check_erased(&[1, 2, 3]).await;
+    for (who, is_clean) in [(1, false), (2, false), (3, true)] {
+        assert_eq!(world.progress(0, who).await.is_clean, is_clean, "{who}");
+        assert!(world.progress(1, who).await.is_clean, "it tells nothing");
+    }
+}

@@ -15,11 +15,11 @@ pub(super) struct Graph {
 /// A change, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
-    /// Who is told.
+    /// The customer who is told.
     pub(super) customer: u16,
     /// The other one: the survivor of a merge, or the one whom an unmerge leaves.
     pub(super) other: u16,
-    /// Who comes out with the customer.
+    /// Those who come out with the customer.
     pub(super) with: Vec<u16>,
     pub(super) epoch: u64,
 }

@@ -171,8 +171,9 @@ impl World {
                         (awaited.collect::<Vec<u16>>(), it.next - it.first)
                     });
                     let into = head.redirect.map(number);
+                    let back = head.is_splitting();
                     waiting.push(format!(
-                        "{slot:?} {who}: into {into:?}, {arriving:?} arrive, leaves {leaving:?}, waits for {awaited:?}"
+                        "{slot:?} {who}: into {into:?}, {arriving:?} arrive, leaves {leaving:?}, is apart {back}, waits for {awaited:?}"
                     ));
                 }
             }

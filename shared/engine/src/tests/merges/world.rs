@@ -220,7 +220,7 @@ impl World {
         // more.
         while resting < 2 * WORKERS {
             for worker in &mut workers {
-                for record in self.waiting().await {
+                for record in self.unread_records().await {
                     show(&record);
                 }
                 worker.hint();
@@ -233,7 +233,7 @@ impl World {
         }
     }
 
-    async fn waiting(&self) -> Vec<Record> {
+    pub(super) async fn unread_records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         for name in StreamName::ALL {
             for partition in self.hot.partition_count().iter() {

@@ -220,6 +220,9 @@ async fn find(transaction: &DatabaseTransaction, asked: &Asked<'_>) -> Result<Pe
         .collect();
     people.fragments.sort_unstable();
     people.identifiers = people::identifiers(transaction, &people.fragments).await?;
+    // A value that others have names them too: it is held against nobody unless it was asked for.
+    let kept = people::held_by_others(transaction, &people.identifiers, &people.fragments).await?;
+    people.identifiers.retain(|it| !kept.contains(it));
     people.identifiers.extend(asked.identifiers.iter().cloned());
     Ok(people)
 }

@@ -2,7 +2,7 @@
 //!
 //! Ids stay, and so does that there were operations: they name nobody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use identity_core::Identifier;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query};
@@ -92,6 +92,47 @@ pub(super) async fn holder(
     let row = connection.query_one(&select).await?;
     let fragment = row.map(|row| row.try_get("", "fragment_id")).transpose()?;
     Ok(fragment.filter(|it: &Uuid| !it.is_nil()))
+}
+
+/// Tables that tell who has an identifier.
+const HELD_IN: [&str; 2] = ["identity_identifier", "identity_shared"];
+
+/// Returns those of some identifiers that others have as well: shared ones, and ones that went to
+/// somebody else since.
+pub(super) async fn held_by_others(
+    connection: &impl ConnectionTrait,
+    identifiers: &BTreeSet<Identifier>,
+    fragments: &[Uuid],
+) -> Result<BTreeSet<Identifier>, DbErr> {
+    let mut by_namespace: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for identifier in identifiers {
+        let values = by_namespace.entry(&identifier.namespace).or_default();
+        values.push(&identifier.value);
+    }
+    let own: HashSet<Uuid> = fragments.iter().copied().collect();
+    let mut found = BTreeSet::new();
+    for table in HELD_IN {
+        for (namespace, values) in &by_namespace {
+            for some in values.chunks(IDS_AT_ONCE) {
+                let mut select = Query::select();
+                select
+                    .columns([Alias::new("value"), Alias::new("fragment_id")])
+                    .from(Alias::new(table))
+                    .and_where(Expr::col(Alias::new("namespace")).eq(*namespace))
+                    .and_where(Expr::col(Alias::new("value")).is_in(some.iter().copied()));
+                for row in connection.query_all(&select).await? {
+                    let holder: Uuid = row.try_get("", "fragment_id")?;
+                    if !own.contains(&holder) && !holder.is_nil() {
+                        found.insert(Identifier {
+                            namespace: (*namespace).to_owned(),
+                            value: row.try_get("", "value")?,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Returns all identifiers of fragments: those that they hold, and those that are in evidence.

@@ -114,6 +114,8 @@ async fn all_of_them(
         .map(|(fragment, _)| fragment)
         .collect();
     let mut all = people::identifiers(transaction, &fragments).await?;
+    let kept = people::held_by_others(transaction, &all, &fragments).await?;
+    all.retain(|it| !kept.contains(it));
     all.extend(identifiers.iter().cloned());
     Ok((all, roots))
 }

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use decision::{Names, Source};
 use engine::TimeSource;
 use hot::StreamName;
 use identity::erasure::{export_tombstones, import_tombstones};
 use identity::{ErasureRpc, IdentityRpc};
 use identity_core::Rules;
+use proto::definition::v1::definition;
 use proto::identity::v1;
 use proto::identity::v1::erasure_service_server::ErasureService as _;
 use proto::identity::v1::identity_service_server::IdentityService as _;
@@ -234,6 +236,37 @@ async fn who_is_suppressed_is_dropped_until_that_is_taken_back() {
             2
         );
         assert_eq!(process.send("user_id=ann", None).await.expect("taken"), id);
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_others_have_is_held_against_nobody() {
+    let till = definition::Kind::Namespace(v1::Namespace {
+        name: "till".to_owned(),
+        priority: 9,
+        limit: 5,
+        uniqueness: v1::Uniqueness::Shared.into(),
+        ..Default::default()
+    });
+    let rules = Rules::compile(&[Source::current(&till)], &Names::default()).expect("rules");
+    for sql in [Sql::Sqlite, Sql::Postgres] {
+        let fixture = Fixture::open(sql, TimeSource::system(), rules.clone()).await;
+        let process = Process::over(&fixture).await;
+        for person in ["user_id=ann till=t7", "user_id=bob till=t7"] {
+            process.send(person, None).await.expect("taken");
+        }
+        let erased = process.erase(of("1", &["user_id=ann"])).await;
+        assert_eq!(erased.expect("erased").identifier_count, 1);
+        assert_eq!(
+            rows_with(&fixture, "identity_shared", "value", "t7").await,
+            1
+        );
+        let alone = process.send("till=t7", Some(1_000)).await;
+        alone.expect("the till is nobody's who was erased");
+        refused(
+            process.send("user_id=ann till=t7", Some(1_000)).await,
+            "ERASED",
+        );
     }
 }
 

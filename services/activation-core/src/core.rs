@@ -98,6 +98,11 @@ impl Core for ActivationCore {
         Ok(fold_in(state, State::decode(head)?, 0, step))
     }
 
+    fn inseparable(state: &State, split: &Split<'_>) -> Result<Vec<String>, Vec<PartKey>> {
+        let all = crate::inseparable(state, split).map_err(|missing| vec![missing.0])?;
+        Ok(all.iter().map(ToString::to_string).collect())
+    }
+
     fn erase(_: &Definitions, state: &mut State, step: &mut Step<'_>) {
         split::erase(state, step);
     }

@@ -3,6 +3,7 @@
 mod explain;
 mod history;
 mod identify;
+mod indivisible;
 mod known;
 mod link;
 mod look_up;
@@ -21,6 +22,7 @@ use audit::Operation;
 use identity_core::Identifier;
 use proto::identity::v1;
 use proto::identity::v1::resolution_service_server::{ResolutionService, ResolutionServiceServer};
+use runtime::SplitPreviews;
 use tokio::sync::Semaphore;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
@@ -43,6 +45,8 @@ pub struct ResolutionRpc {
     simulations: Arc<Semaphore>,
     /// The time for which the event log keeps events; absent where it keeps all, or there is none.
     event_retention: Option<kernel::Duration>,
+    /// Asks other services what an unmerge leaves; absent where there are none.
+    previews: Option<SplitPreviews>,
 }
 
 impl ResolutionRpc {
@@ -53,6 +57,16 @@ impl ResolutionRpc {
             known: Arc::new(KnownCustomers::new()),
             simulations: Arc::new(Semaphore::new(SIMULATIONS)),
             event_retention: None,
+            previews: None,
+        }
+    }
+
+    /// Has a dry run of an unmerge ask other services.
+    #[must_use]
+    pub fn with_previews(self, previews: SplitPreviews) -> Self {
+        Self {
+            previews: Some(previews),
+            ..self
         }
     }
 

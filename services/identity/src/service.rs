@@ -10,7 +10,7 @@ use journal::EventLog;
 use kernel::PartitionCount;
 use kernel::limits::MESSAGE_BYTES;
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
-use runtime::{Awaited, Context, Downstream, PositionScope, Service, StartError};
+use runtime::{Awaited, Context, Downstream, PositionScope, Service, SplitPreviews, StartError};
 use storage::Database;
 use tokio::sync::watch;
 
@@ -176,8 +176,10 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let rpc = IdentityRpc::new(intake, context.idempotency.clone())
         .with_event_log(events)
         .with_shutdown(context.shutdown.clone());
-    let resolution =
-        ResolutionRpc::new(rpc.clone()).with_event_retention(context.config.event_retention);
+    let previews = SplitPreviews::new(context.neighbours.clone(), context.peers.clone());
+    let resolution = ResolutionRpc::new(rpc.clone())
+        .with_event_retention(context.config.event_retention)
+        .with_previews(previews);
     let server = IdentityServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)
         .with_grpc(server)

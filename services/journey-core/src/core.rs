@@ -106,6 +106,15 @@ impl Core for JourneyCore {
         Ok(pass.finish())
     }
 
+    fn inseparable(state: &State, split: &Split<'_>) -> Result<Vec<String>, Vec<PartKey>> {
+        let missing = state.parts_to_part();
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let all = crate::inseparable(state, split);
+        Ok(all.iter().map(ToString::to_string).collect())
+    }
+
     fn erase(definitions: &Definitions, state: &mut State, step: &mut Step<'_>) {
         Pass::new(definitions, state, step).erase();
     }

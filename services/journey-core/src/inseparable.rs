@@ -79,7 +79,7 @@ impl fmt::Display for Inseparable {
     }
 }
 
-/// Lists what would stay joined in a customer whose parts are all loaded. Nothing where nothing is
+/// Lists what would stay joined in a customer whose ends and trails are loaded. Nothing where nothing is
 /// known of those who leave.
 #[must_use]
 pub fn inseparable(state: &State, split: &Split<'_>) -> Vec<Inseparable> {

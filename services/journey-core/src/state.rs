@@ -135,6 +135,12 @@ impl State {
         paths.chain(runs).chain(told).collect()
     }
 
+    /// The parts to load for a reader who is told what would stay joined if fragments left.
+    pub(crate) fn parts_to_part(&self) -> Vec<PartKey> {
+        let ends = self.ended.not_loaded().chain(self.endings.not_loaded());
+        ends.chain(self.trails.not_loaded()).collect()
+    }
+
     /// The parts without which no step is taken, as far as they are not loaded: whatever comes, what
     /// is not defined any more is let go, and what is due is looked for.
     pub(crate) fn parts_to_step(&self) -> impl Iterator<Item = PartKey> {

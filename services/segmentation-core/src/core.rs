@@ -109,6 +109,11 @@ impl Core for SegmentationCore {
         Ok(unless_missing(back, step.effects).unwrap_or(Outcome::Unchanged))
     }
 
+    fn inseparable(state: &State, split: &Split<'_>) -> Result<Vec<String>, Vec<PartKey>> {
+        let all = crate::inseparable(state, split);
+        Ok(all.iter().map(ToString::to_string).collect())
+    }
+
     fn erase(_: &Definitions, state: &mut State, step: &mut Step<'_>) {
         let (key, time) = (step.key, step.time.min(step.now));
         unmerge::erase(state, key, time, step.effects);

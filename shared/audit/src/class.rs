@@ -85,6 +85,10 @@ const CLASSES: &[(&str, Class)] = &[
         PersonalRead,
     ),
     (
+        "happypath.engine.v1.PartitionService/PreviewSplit",
+        PersonalRead,
+    ),
+    (
         "happypath.engine.v1.PartitionService/RetryQuarantinedRecords",
         Order,
     ),

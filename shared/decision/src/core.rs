@@ -142,6 +142,16 @@ pub trait Core: Send + Sync + 'static {
         Err(Poison::new("a state of this service cannot be taken apart"))
     }
 
+    /// Says what would stay joined if these fragments left, each in a sentence for people; nothing
+    /// where all of it comes apart. It changes nothing, and decides nothing.
+    ///
+    /// # Errors
+    /// The parts that are not loaded and that it needs: whoever asks loads them, and asks again.
+    fn inseparable(state: &Self::State, split: &Split<'_>) -> Result<Vec<String>, Vec<PartKey>> {
+        let _ = (state, split);
+        Ok(Vec::new())
+    }
+
     /// Takes a customer who is erased off the counters, and tells that they are gone. The engine
     /// removes the state, and all of its parts.
     fn erase(definitions: &Self::Definitions, state: &mut Self::State, step: &mut Step<'_>) {

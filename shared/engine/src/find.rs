@@ -137,11 +137,20 @@ pub(crate) async fn look<C: Core>(
     customer: CustomerId,
     want: impl Fn(&C::State) -> Vec<PartKey> + Send + Sync,
 ) -> Result<Option<(Head, C::State)>, FindError> {
+    look_with::<C>(hot, customer, |_, state| want(state)).await
+}
+
+/// Loads as [`look`] does, where the parts that are wanted hang on the head.
+pub(crate) async fn look_with<C: Core>(
+    hot: &dyn HotStore,
+    customer: CustomerId,
+    want: impl Fn(&Head, &C::State) -> Vec<PartKey> + Send + Sync,
+) -> Result<Option<(Head, C::State)>, FindError> {
     let slot = Slot {
         owner: C::OWNER,
         partition: hot.partition_count().partition_of(customer.fragment()),
     };
-    let read = read_customer::<C>(hot, slot, customer, &want).await;
+    let read = read_customer::<C>(hot, slot, customer, want).await;
     read.map_err(|error| match error {
         ReadError::Store(source) => FindError::Store { customer, source },
         ReadError::Unreadable(source) => FindError::Unreadable { customer, source },
@@ -208,10 +217,7 @@ impl Way {
 }
 
 /// Returns the customer that one is redirected to, where they are.
-fn survivor_of(
-    customer: CustomerId,
-    head: &Head,
-) -> Result<Option<CustomerId>, FindError> {
+fn survivor_of(customer: CustomerId, head: &Head) -> Result<Option<CustomerId>, FindError> {
     match head.redirect {
         Some(survivor) if survivor >= customer => Err(FindError::NotOlder { customer, survivor }),
         redirect => Ok(redirect),

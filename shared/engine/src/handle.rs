@@ -13,13 +13,14 @@ use crate::hints::pass_hints;
 use crate::idle::Extent;
 use crate::metrics;
 use crate::ownership::Ownership;
+use crate::preview::{Preview, what_stays};
 use crate::shared::Shared;
 use crate::tenure::Tenure;
 use crate::worker::Worker;
 use crate::{
-    Clock, Dispatcher, EngineConfig, EngineError, QuarantineFilter, QuarantineOrder,
-    QuarantinePage, QuarantinePlace, QuarantineSelection, QuarantineTaken, Standing, Status,
-    TimeSource,
+    Clock, Dispatcher, EngineConfig, EngineError, FindError, PlannedSplit, QuarantineFilter,
+    QuarantineOrder, QuarantinePage, QuarantinePlace, QuarantineSelection, QuarantineTaken,
+    Standing, Status, TimeSource,
 };
 use decision::Core;
 
@@ -45,6 +46,7 @@ pub(crate) struct Running {
     /// Bytes from which on the quarantine of a partition is full.
     pub(crate) quarantine_bytes: u64,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) preview: Preview,
 }
 
 pub(crate) async fn start<C: Core>(
@@ -72,6 +74,7 @@ pub(crate) async fn start<C: Core>(
         dispatcher: config.dispatcher.clone(),
         quarantine_bytes: config.quarantine_bytes,
         shared: Arc::clone(&shared),
+        preview: |hot, plan| Box::pin(what_stays::<C>(hot, plan)),
     };
     let hot = Arc::clone(&config.hot);
     let hinted = Arc::clone(&shared);
@@ -168,6 +171,10 @@ impl Status for EngineHandle {
         order: &QuarantineOrder,
     ) -> Result<QuarantineTaken, EngineError> {
         self.running.order_quarantined(selection, order).await
+    }
+
+    async fn what_stays(&self, plan: &PlannedSplit) -> Result<Vec<String>, FindError> {
+        (self.running.preview)(self.running.hot.as_ref(), plan).await
     }
 
     async fn await_idle(&self) -> Result<u64, EngineError> {

@@ -31,7 +31,7 @@ pub(crate) async fn read_customer<C: Core>(
     hot: &dyn HotStore,
     slot: Slot,
     customer: CustomerId,
-    want: impl Fn(&C::State) -> Vec<PartKey> + Send,
+    want: impl Fn(&Head, &C::State) -> Vec<PartKey> + Send,
 ) -> Result<Option<(Head, C::State)>, ReadError> {
     let mut parts: BTreeSet<PartKey> = BTreeSet::new();
     for _ in 0..limits::READ_ROUNDS {
@@ -50,7 +50,7 @@ pub(crate) async fn read_customer<C: Core>(
         }
         load_parts::<C>(&mut state, parts.iter().copied().zip(loaded))
             .map_err(ReadError::Unreadable)?;
-        let wanted = want(&state);
+        let wanted = want(&head, &state);
         if wanted.is_empty() {
             return Ok(Some((head, state)));
         }

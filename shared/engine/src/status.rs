@@ -7,8 +7,8 @@ use messages::engine::v1::Partition;
 use storage::{Member, StorageError};
 
 use crate::{
-    QuarantineFilter, QuarantineOrder, QuarantinePage, QuarantinePlace, QuarantineSelection,
-    QuarantineTaken, Standing,
+    FindError, PlannedSplit, QuarantineFilter, QuarantineOrder, QuarantinePage, QuarantinePlace,
+    QuarantineSelection, QuarantineTaken, Standing,
 };
 
 /// Tells how the partitions of one service are doing.
@@ -58,6 +58,13 @@ pub trait Status: Send + Sync + 'static {
         selection: &QuarantineSelection,
         order: &QuarantineOrder,
     ) -> Result<QuarantineTaken, EngineError>;
+
+    /// Says what would stay joined if fragments left a customer, each in a sentence for people.
+    /// Nothing where all of it comes apart, or nothing is known of those who would leave.
+    ///
+    /// # Errors
+    /// [`FindError`] where the store does not answer, or what is there is damaged.
+    async fn what_stays(&self, plan: &PlannedSplit) -> Result<Vec<String>, FindError>;
 
     /// Waits until the partitions that this process should own have nothing left to do now: streams
     /// read to their end, no due timer, outboxes empty, nothing dispatched under way. Returns the

@@ -27,12 +27,13 @@ pub struct ServiceKey {
     presented: Presented,
     audit: AuditLog,
     worker: String,
+    scopes: Scopes,
     pause: Duration,
     current: NewKey,
 }
 
 impl ServiceKey {
-    /// Makes a key, which calls of this process present from then on.
+    /// Makes a key with these scopes, which calls of this process present from then on.
     ///
     /// # Errors
     /// [`rpc::ErrorReason::StoreUnavailable`], [`rpc::ErrorReason::AuditUnavailable`].
@@ -41,7 +42,7 @@ impl ServiceKey {
         follower: Follower,
         presented: Presented,
         audit: AuditLog,
-        worker: &str,
+        (worker, scopes): (&str, Scopes),
     ) -> Result<Self, Failure> {
         let own = Self {
             store,
@@ -49,6 +50,7 @@ impl ServiceKey {
             presented,
             audit,
             worker: worker.to_owned(),
+            scopes,
             pause: SERVICE_KEY_PAUSE,
             current: NewKey::make().map_err(Failure::internal)?,
         };
@@ -118,7 +120,7 @@ impl ServiceKey {
 
     async fn put(&self, key: &NewKey) -> Result<(), Failure> {
         let now = access::now();
-        let scopes = Scopes::of_services().names();
+        let scopes = self.scopes.names();
         let life = kernel::Duration::from_millis(SERVICE_KEY_LIFE_MS);
         let draft = KeyDraft {
             id: key.id(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::tls::{ClientTls, ServerTls};
-use access::{Guard, GuardOptions, Mode, Requirement, Rules, Scope};
+use access::{Guard, GuardOptions, Mode, Requirement, Rules, Scope, Scopes};
 use audit::AuditLog;
 use keys::{Follower, KeyStore, ServiceKey};
 use rpc::{ClientOptions, Presented};
@@ -90,12 +90,17 @@ impl Credentials {
         if config.access.mode == Mode::Open && config.peers == PeerAddresses::default() {
             return Ok(());
         }
+        // Whoever has the states may ask others about them; no gateway has.
+        let scopes = match &config.hot_store {
+            Some(_) => Scopes::of_services().with(Scope::CustomersRead),
+            None => Scopes::of_services(),
+        };
         let key = ServiceKey::start(
             self.keys.clone(),
             self.follower.clone(),
             self.client.presented.clone(),
             audit.clone(),
-            &config.worker,
+            (&config.worker, scopes),
         );
         let key = key
             .await

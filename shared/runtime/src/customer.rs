@@ -57,7 +57,8 @@ impl CustomerReads {
     }
 }
 
-fn failure(error: FindError) -> Failure {
+/// Returns the failure of a read for its caller.
+pub(crate) fn failure(error: FindError) -> Failure {
     match error {
         FindError::Store { .. } => Failure::store_unavailable(error),
         FindError::Behind { .. } | FindError::OnTheWay { .. } => {

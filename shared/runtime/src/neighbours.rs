@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use engine::{EngineError, EngineHandle, Status};
-use kernel::{PartitionId, Timestamp};
+use kernel::{Owner, PartitionId, Timestamp};
 
 /// The services behind a way in, as far as they run in its process.
 #[async_trait]
@@ -55,6 +55,12 @@ impl Neighbours {
         };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(neighbour);
+    }
+
+    /// Returns the engine of a service; absent where it does not run in this process.
+    pub(crate) fn engine_of(&self, service: Owner) -> Option<Arc<dyn Status>> {
+        let mut engines = self.all().into_iter().map(|own| own.engine);
+        engines.find(|own| own.service() == service)
     }
 
     fn all(&self) -> Vec<Neighbour> {

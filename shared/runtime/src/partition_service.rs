@@ -13,8 +13,8 @@ use proto::engine::v1::{
     self, AwaitIdleRequest, AwaitIdleResponse, DiscardQuarantinedRecordsRequest,
     DiscardQuarantinedRecordsResponse, GetInstallationRequest, GetInstallationResponse,
     ListPartitionsRequest, ListPartitionsResponse, ListQuarantinedRecordsRequest,
-    ListQuarantinedRecordsResponse, Partition, RetryQuarantinedRecordsRequest,
-    RetryQuarantinedRecordsResponse, Worker,
+    ListQuarantinedRecordsResponse, Partition, PreviewSplitRequest, PreviewSplitResponse,
+    RetryQuarantinedRecordsRequest, RetryQuarantinedRecordsResponse, Worker,
 };
 use rpc::{ErrorReason, Failure, PageRequest};
 use storage::timely;
@@ -22,8 +22,10 @@ use tonic::{Request, Response, Status};
 
 use crate::config::{Clock, HotStoreAddress};
 use crate::context::Context;
+use crate::customer::failure as unfound;
 use crate::limits::{COMMANDS_RETRY, PARTITIONS_PER_PAGE, WORKERS_PATIENCE};
 use crate::neighbours::{Extent, settle};
+use crate::split_preview::planned_split;
 
 /// The partition service over these engines.
 pub(crate) struct Partitions {
@@ -161,6 +163,22 @@ impl PartitionService for Partitions {
             })
             .await
             .map(Response::new)
+    }
+
+    async fn preview_split(
+        &self,
+        request: Request<PreviewSplitRequest>,
+    ) -> Result<Response<PreviewSplitResponse>, Status> {
+        let request = request.into_inner();
+        rpc::validate(&request)?;
+        let plan = planned_split(&request)?;
+        audit::subjects([plan.customer, plan.to]);
+        let mut sentences = Vec::new();
+        for engine in self.engines_of(&request.service)? {
+            let stays = engine.what_stays(&plan).await;
+            sentences.extend(stays.map_err(unfound)?);
+        }
+        Ok(Response::new(PreviewSplitResponse { sentences }))
     }
 
     async fn get_installation(

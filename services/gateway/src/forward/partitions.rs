@@ -11,8 +11,8 @@ use proto::engine::v1::{
     AwaitIdleRequest, AwaitIdleResponse, DiscardQuarantinedRecordsRequest,
     DiscardQuarantinedRecordsResponse, GetInstallationRequest, GetInstallationResponse,
     ListPartitionsRequest, ListPartitionsResponse, ListQuarantinedRecordsRequest,
-    ListQuarantinedRecordsResponse, RetryQuarantinedRecordsRequest,
-    RetryQuarantinedRecordsResponse,
+    ListQuarantinedRecordsResponse, PreviewSplitRequest, PreviewSplitResponse,
+    RetryQuarantinedRecordsRequest, RetryQuarantinedRecordsResponse,
 };
 use rpc::limits::MESSAGE_BYTES;
 use rpc::{ErrorReason, Failure, validate};
@@ -211,6 +211,17 @@ impl PartitionService for Partitions {
         let answer = client
             .discard_quarantined_records(sender.asks(request))
             .await;
+        Home::Service(owner).said(answer).map(Response::new)
+    }
+
+    async fn preview_split(
+        &self,
+        request: Request<PreviewSplitRequest>,
+    ) -> Result<Response<PreviewSplitResponse>, Status> {
+        let (sender, request) = Sender::of(request);
+        validate(&request)?;
+        let owner = owner_of(&request.service)?;
+        let answer = self.client(owner).preview_split(sender.asks(request)).await;
         Home::Service(owner).said(answer).map(Response::new)
     }
 

@@ -5,6 +5,7 @@ mod acts;
 mod cases;
 mod examples;
 mod files;
+mod left;
 
 use std::path::Path;
 use std::process::Output;

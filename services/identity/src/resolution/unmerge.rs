@@ -13,7 +13,6 @@ use super::explain::evidence_of;
 use super::{ResolutionRpc, normalized};
 use crate::customers::{message, parse_id};
 use crate::rpc::{append_failure, resolve_failure};
-use crate::store::CustomerRecord;
 use crate::unmerge::{Unmerge, UnmergeBy, UnmergeError};
 
 impl ResolutionRpc {
@@ -43,7 +42,7 @@ impl ResolutionRpc {
         let done = intake.unmerge(&unmerge, Some(self.rpc.patience())).await;
         let (done, took) = done.map_err(|error| failure(&unmerge, error))?;
         audit::subjects(done.customers.iter().map(|customer| customer.id));
-        let indivisible = self.indivisible(&unmerge.by, &done.customers);
+        let indivisible = self.indivisible(&unmerge, &done.customers).await;
         let remaining = done.remaining.into_iter();
         let operation = done.operation_id.map(|id| id.to_string());
         Ok(v1::UnmergeCustomersResponse {
@@ -79,57 +78,6 @@ impl ResolutionRpc {
                 return Err(Failure::invalid([violation]));
             }
         })
-    }
-
-    /// Says what of customers who come apart cannot be told apart, and whose it stays.
-    fn indivisible(&self, by: &UnmergeBy, customers: &[CustomerRecord]) -> Vec<String> {
-        let [keeper, others @ ..] = customers else {
-            return Vec::new();
-        };
-        if others.is_empty() {
-            return Vec::new();
-        }
-        let keeper_id = keeper.id;
-        let mut told = vec![
-            format!(
-                "Runs whose waits fell due while they were one customer go on where they went then, \
-                 and what was sent on their behalf was sent: both stay with {keeper_id}."
-            ),
-            "Runs that ended when the customers were joined stay ended.".to_owned(),
-        ];
-        for other in others {
-            let shared = other.identifiers.iter();
-            let shared = shared.filter(|own| keeper.identifiers.contains(own));
-            told.extend(shared.map(|own| {
-                let (namespace, value) = (&own.namespace, &own.value);
-                format!(
-                    "{namespace}:{value} is of both: events that carried nothing else stay where \
-                     they went."
-                )
-            }));
-            if let UnmergeBy::Identifier(identifier) = by
-                && other.identifiers == std::slice::from_ref(identifier)
-            {
-                let (namespace, value) = (&identifier.namespace, &identifier.value);
-                told.push(format!(
-                    "Where {namespace}:{value} shared its fragment with other identifiers, it leaves \
-                     alone: what its events taught stays with {keeper_id}."
-                ));
-            }
-        }
-        told.extend(match (&self.rpc.events, self.event_retention) {
-            (None, _) => Some(
-                "This deployment keeps no event log: what was learned goes back by fragments, and \
-                 cannot be learned anew from events."
-                    .to_owned(),
-            ),
-            (Some(_), Some(kept)) => Some(format!(
-                "The event log keeps {kept}: what was learned of older events goes back by \
-                 fragments, and cannot be learned anew."
-            )),
-            (Some(_), None) => None,
-        });
-        told
     }
 }
 

@@ -54,6 +54,7 @@ async fn read(
     number: u8,
     want: impl Fn(&Book) -> Vec<PartKey> + Send,
 ) -> Result<Option<Book>, ReadError> {
+    let want = move |_: &Head, book: &Book| want(book);
     let read = read_customer::<Chronicle>(hot, slot(0), customer(number), want).await?;
     Ok(read.map(|(_, book)| book))
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Guard, GuardOptions, Mode, NewKey, Rules};
+use access::{Guard, GuardOptions, Mode, NewKey, Rules, Scopes};
 use audit::AuditLog;
 use keys::{Follower, KeyRpc, KeyStore, ServiceKey};
 use proto::access::v1::key_service_client::KeyServiceClient;
@@ -81,7 +81,8 @@ impl Both {
         tokio::spawn(follower.clone().follow(ended.clone()));
         let audit = AuditLog::open(own.clone(), "one").await.expect("a log");
         let presented = Presented::default();
-        let key = ServiceKey::start(store, follower, presented.clone(), audit, "one").await;
+        let named = ("one", Scopes::of_services());
+        let key = ServiceKey::start(store, follower, presented.clone(), audit, named).await;
         let key = key.expect("made").renewed_every(PAUSE);
         tokio::spawn(key.renew(ended.clone()));
         Self {

@@ -6,8 +6,7 @@ use tonic::Code;
 pub(crate) struct Case {
     /// Its service and name.
     pub(crate) method: &'static str,
-    /// A right request as JSON: `$ID` is an id that nobody had, `$0` the customer of the first of
-    /// [`EVENTS`].
+    /// A right request as JSON: `$ID` is a new id, `$0` the customer of the first of [`EVENTS`].
     pub(crate) right: &'static str,
     /// The answer to a right request.
     pub(crate) code: Code,
@@ -37,6 +36,14 @@ const fn read(method: &'static str, right: &'static str) -> Case {
         other: None,
         before: None,
         items: 0,
+    }
+}
+
+/// A read that needs no field.
+const fn read_all(method: &'static str) -> Case {
+    Case {
+        empty: Code::Ok,
+        ..read(method, "{}")
     }
 }
 
@@ -250,10 +257,7 @@ pub(crate) const CASES: &[Case] = &[
         "ActivationService/ListActivations",
         r#"{"customer_id": "$0"}"#,
     ),
-    Case {
-        empty: Code::Ok,
-        ..read("ActivationService/GetStatistics", "{}")
-    },
+    read_all("ActivationService/GetStatistics"),
     write(
         "ActivationService/SetConsent",
         r#"{"request_id": "$ID", "customer_id": "$0", "purpose": "news", "granted": true}"#,
@@ -295,10 +299,7 @@ pub(crate) const CASES: &[Case] = &[
             r#"{"filter": {"action": "definition.create"}}"#,
         )
     },
-    Case {
-        empty: Code::Ok,
-        ..read("AuditService/ExportEntries", "{}")
-    },
+    read_all("AuditService/ExportEntries"),
     write(
         "AuditService/ForgetSubjects",
         r#"{"request_id": "$ID", "customer_ids": ["$2"]}"#,
@@ -313,6 +314,10 @@ pub(crate) const CASES: &[Case] = &[
     read(
         "PartitionService/ListQuarantinedRecords",
         r#"{"service": "journey"}"#,
+    ),
+    read(
+        "PartitionService/PreviewSplit",
+        r#"{"service": "journey", "customer_id": "$2", "to_customer_id": "$3"}"#,
     ),
     write(
         "PartitionService/RetryQuarantinedRecords",
@@ -346,10 +351,7 @@ pub(crate) const CASES: &[Case] = &[
         empty: Code::Ok,
         ..read("ChangeService/WatchChanges", r#"{"from_start": true}"#)
     },
-    Case {
-        empty: Code::Ok,
-        ..read("ChangeService/GetChangeLog", "{}")
-    },
+    read_all("ChangeService/GetChangeLog"),
     Case {
         items: 1,
         ..list_all("ChangeService/ListSubscriptions")
@@ -383,16 +385,7 @@ pub(crate) const CASES: &[Case] = &[
             r#"{"id": "0123456789abcdef"}"#,
         )
     },
-    Case {
-        empty: Code::Ok,
-        ..read("KeyService/GetCaller", "{}")
-    },
-    Case {
-        empty: Code::Ok,
-        ..read("PartitionService/GetInstallation", "{}")
-    },
-    Case {
-        empty: Code::Ok,
-        ..read("PartitionService/AwaitIdle", "{}")
-    },
+    read_all("KeyService/GetCaller"),
+    read_all("PartitionService/GetInstallation"),
+    read_all("PartitionService/AwaitIdle"),
 ];

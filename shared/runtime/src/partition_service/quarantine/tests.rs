@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use engine::{EngineError, QuarantinePage, Standing};
+use engine::{EngineError, FindError, PlannedSplit, QuarantinePage, Standing};
 use hot::Owner;
 use prost::Message as _;
 use proto::engine::v1::Partition;
@@ -118,6 +118,10 @@ impl EngineStatus for Fake {
             missing: vec![QuarantinePlace::parse("9-9-9").expect("a place")],
             has_more: true,
         })
+    }
+
+    async fn what_stays(&self, _: &PlannedSplit) -> Result<Vec<String>, FindError> {
+        Ok(Vec::new())
     }
 
     async fn await_idle(&self) -> Result<u64, EngineError> {

@@ -62,7 +62,12 @@ impl<'r> Simulation<'r> {
     /// Takes an event: its time, and its identifiers as they were sent. Events are accepted in the
     /// order in which they are taken, so that one of an earlier time counts as of the latest so
     /// far.
-    pub fn event(&mut self, time: Timestamp, identifiers: Vec<Identifier>) -> EventOutcome {
+    pub fn event(
+        &mut self,
+        time: Timestamp,
+        identifiers: impl IntoIterator<Item = Identifier>,
+    ) -> EventOutcome {
+        let identifiers: Vec<Identifier> = identifiers.into_iter().collect();
         self.now = self.now.max(time);
         let rules = self.overlay.rules();
         let pairs = identifiers.iter();

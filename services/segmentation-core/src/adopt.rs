@@ -110,7 +110,7 @@ impl Own<'_> {
         let has_joined = !self.fragments.joined.is_empty();
         let fragments = self.fragments;
         let is_of = |other: u16| {
-            let is_nobodys = !fragments.has(other) && !(other == LAST && has_joined);
+            let is_nobodys = !(fragments.has(other) || (other == LAST && has_joined));
             other == ordinal || (ordinal == 0 && is_nobodys)
         };
         top_up(self.features, id, (total, ordinal), is_of)

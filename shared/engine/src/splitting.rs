@@ -273,10 +273,10 @@ impl Head {
         let mut fragments = self.fragments.iter();
         let own = fragments.find(|it| it.ordinal == ordinal);
         let gone = self.splits.iter().flat_map(|it| &it.gone);
-        let gone = gone
+        let mut gone = gone
             .filter(|it| it.ordinal == ordinal)
             .map(|it| it.customer);
-        own.map(|it| it.customer).or_else(|| gone.last())
+        own.map(|it| it.customer).or_else(|| gone.next_back())
     }
 
     /// Returns what is known of a customer who left by an unmerge.

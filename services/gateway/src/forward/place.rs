@@ -4,7 +4,9 @@ use kernel::Owner;
 use proto::activation::v1::activation_service_server::SERVICE_NAME as ACTIVATION;
 use proto::definition::v1::definition_service_server::SERVICE_NAME as DEFINITIONS;
 use proto::engine::v1::partition_service_server::SERVICE_NAME as PARTITIONS;
+use proto::identity::v1::erasure_service_server::SERVICE_NAME as ERASURE;
 use proto::identity::v1::identity_service_server::SERVICE_NAME as IDENTITY;
+use proto::identity::v1::resolution_service_server::SERVICE_NAME as RESOLUTION;
 use proto::journey::v1::journey_service_server::SERVICE_NAME as JOURNEY;
 use proto::segmentation::v1::segmentation_service_server::SERVICE_NAME as SEGMENTATION;
 
@@ -25,7 +27,7 @@ pub(super) enum Place {
 pub(super) fn place_of(path: &str) -> Place {
     let service = path.strip_prefix('/').and_then(|it| it.split_once('/'));
     match service.map(|(service, _)| service) {
-        Some(IDENTITY) => Place::Service(Owner::Identity),
+        Some(IDENTITY | RESOLUTION | ERASURE) => Place::Service(Owner::Identity),
         Some(SEGMENTATION) => Place::Service(Owner::Segmentation),
         Some(JOURNEY) => Place::Service(Owner::Journey),
         Some(ACTIVATION) => Place::Service(Owner::Activation),
@@ -52,6 +54,14 @@ mod tests {
                 Place::Service(Owner::Identity),
             ),
             (
+                "/happypath.identity.v1.ResolutionService/ResolveStream",
+                Place::Service(Owner::Identity),
+            ),
+            (
+                "/happypath.identity.v1.ErasureService/Erase",
+                Place::Service(Owner::Identity),
+            ),
+            (
                 "/happypath.segmentation.v1.SegmentationService/X",
                 Place::Service(Owner::Segmentation),
             ),
@@ -75,6 +85,7 @@ mod tests {
             ("/happypath.audit.v1.AuditService/X", Place::Here),
             ("/happypath.gateway.v1.ChangeService/X", Place::Here),
             ("/happypath.gateway.v1.IntakeService/X", Place::Here),
+            ("/happypath.gateway.v1.ExportService/X", Place::Here),
             ("/grpc.health.v1.Health/Check", Place::Here),
             ("/happypath.identity.v1.IdentityService", Place::Here),
             ("happypath.identity.v1.IdentityService/X", Place::Here),

@@ -78,7 +78,7 @@ fn of_a_thousand_identifiers_twenty_of_the_highest_priority_are_looked_at() {
         namespace: "user_id".to_owned(),
         value: "u1".to_owned(),
     };
-    let outcome = simulation.event(Timestamp::MIN, named.chain([user]).collect());
+    let outcome = simulation.event(Timestamp::MIN, named.chain([user]));
     let of = |reason| {
         outcome
             .dropped
@@ -103,7 +103,7 @@ proptest! {
             namespace: names[*name].to_owned(),
             value: value.clone(),
         });
-        let outcome = simulation.event(Timestamp::MIN, identifiers.collect());
+        let outcome = simulation.event(Timestamp::MIN, identifiers);
         prop_assert!(outcome.dropped.len() <= values.len());
         for dropped in &outcome.dropped {
             prop_assert!(values.iter().any(|(_, value)| *value == dropped.identifier.value));

@@ -94,7 +94,7 @@ fn simulate(
             namespace: own.namespace,
             value: own.value,
         });
-        simulation.event(*time, identifiers.collect())
+        simulation.event(*time, identifiers)
     });
     let outcomes: Vec<EventOutcome> = outcomes.collect();
     let events = outcomes.into_iter().map(|it| outcome(&simulation, it));

@@ -130,7 +130,7 @@ fn end_of(happenings: &[(u64, Happening)], is_merged: bool) -> World {
                 }
             }
             Happening::Split(who, with_younger) if is_merged => {
-                split(&mut world, *who, *with_younger, hours)
+                split(&mut world, *who, *with_younger, hours);
             }
             Happening::Merge(..) | Happening::Split(..) => {}
         }

@@ -112,15 +112,13 @@ impl Link {
     pub(super) async fn send_everywhere(&self, command: Cmd) -> RedisResult<Vec<(String, Value)>> {
         let Current { number, connection } = self.0.connected().await?;
         let result = match connection {
-            Connection::Server(mut connection) => {
-                connection
-                    .send_packed_command(&command)
-                    .await
-                    .map(|answer| {
-                        let pair = (Value::SimpleString(String::new()), answer);
-                        Value::Map(vec![pair])
-                    })
-            }
+            Connection::Server(mut connection) => connection
+                .send_packed_command(&command)
+                .await
+                .map(|answer| {
+                    let pair = (Value::SimpleString(String::new()), answer);
+                    Value::Map(vec![pair])
+                }),
             Connection::Cluster(mut connection) => {
                 let primaries = (MultipleNodeRoutingInfo::AllMasters, None::<ResponsePolicy>);
                 let everywhere = RoutingInfo::MultiNode(primaries);

@@ -72,7 +72,7 @@ async fn nothing_is_left_of_a_customer_and_what_comes_later_is_dropped() {
     }
     world.tell(0, event(1, "w", "wait:50", 9)).await;
     world.settle().await;
-    assert_eq!(world.progress(0, 1).await.is_applied, false);
+    assert!(!world.progress(0, 1).await.is_applied);
     world.tell(0, erased(1, 10)).await;
     world.settle().await;
     world.check_erased(&[1]).await;

@@ -18,7 +18,7 @@ use super::erased;
 /// A thing that happens.
 #[derive(Debug, Clone)]
 enum Act {
-    Tell(usize, bool, Record),
+    Tell(usize, bool, Box<Record>),
     Tick(usize),
 }
 
@@ -36,7 +36,9 @@ async fn play(acts: &[Act], piece_bytes: usize, (fails_at, fault, then): Failure
     for act in acts {
         match act {
             Act::Tell(service, bulk, record) => {
-                world.tell_lane((*service, *bulk), record.clone()).await;
+                world
+                    .tell_lane((*service, *bulk), Record::clone(record))
+                    .await;
             }
             Act::Tick(number) => {
                 tick(&world, &mut workers, *number, then).await;
@@ -55,7 +57,7 @@ async fn play(acts: &[Act], piece_bytes: usize, (fails_at, fault, then): Failure
 
 /// Two who are joined, and erased while the state is on its way.
 fn scene() -> Vec<Act> {
-    let tell = |record| Act::Tell(0, false, record);
+    let tell = |record| Act::Tell(0, false, Box::new(record));
     let mut acts = Vec::new();
     for number in 0..5 {
         acts.push(tell(event(1, &format!("a{number}"), "add", 1)));
@@ -99,14 +101,14 @@ fn act(customers: u16) -> impl Strategy<Value = (Act, Option<(u16, u16)>)> {
     let who = move || 1..=customers;
     prop_oneof![
         4 => (0..SERVICES, who(), any::<bool>(), "[a-z]{3}").prop_map(|(service, who, bulk, name)| {
-            (Act::Tell(service, bulk, record(service, who, &name, 1)), None)
+            (Act::Tell(service, bulk, Box::new(record(service, who, &name, 1))), None)
         }),
         2 => (who(), who(), any::<bool>()).prop_map(|(from, into, bulk)| {
-            (Act::Tell(0, bulk, merged(from, into, 1)), Some((from, into)))
+            (Act::Tell(0, bulk, Box::new(merged(from, into, 1))), Some((from, into)))
         }),
         1 => (who(), who()).prop_map(|(one, other)| {
             let joined = joins(one.min(other), &[one.max(other)], "join", 1);
-            (Act::Tell(0, false, joined), Some((one, other)))
+            (Act::Tell(0, false, Box::new(joined)), Some((one, other)))
         }),
         4 => (0..WORKERS).prop_map(|worker| (Act::Tick(worker), None)),
     ]
@@ -140,7 +142,10 @@ fn customers_who_are_joined_in_any_way_are_erased_together() {
                 let is_of = |who: &u16| together.oldest(*who) == of;
                 let gone: Vec<u16> = (1..=CUSTOMERS).filter(is_of).collect();
                 let mut acts: Vec<Act> = before.into_iter().map(|(act, _)| act).collect();
-                acts.extend(gone.iter().map(|who| Act::Tell(0, false, erased(*who, 2))));
+                acts.extend(
+                    gone.iter()
+                        .map(|who| Act::Tell(0, false, Box::new(erased(*who, 2)))),
+                );
                 acts.extend(after.into_iter().map(|(act, _)| act));
                 block_on(async {
                     let (world, _) = play(&acts, piece_bytes, failure).await;

@@ -80,7 +80,7 @@ async fn holds_what_it_comes_to_in_memory(sql: Sql, events_at_once: usize) {
                 let named = pairs(event).into_iter();
                 let named = named.map(|(namespace, value)| Identifier { namespace, value });
                 // All of a batch is attached when it is accepted.
-                let outcome = simulation.event(time_of(number), named.collect());
+                let outcome = simulation.event(time_of(number), named);
                 let context = format!("{rule:?}, event {number}: {event}");
                 let is_refused = outcome.customer.is_none();
                 assert_eq!(resolution.is_refused, is_refused, "{context}");

@@ -45,7 +45,7 @@ pub(super) fn named(text: &str) -> Result<Named, String> {
 /// Every mistake of the files.
 pub(super) fn rules(rule: Named, files: &[PathBuf]) -> Result<Rules, Failure> {
     if files.is_empty() {
-        let only = compile_rules(&[policy_of(rule, IdentityPolicy::default())]);
+        let only = compile_rules(&[policy_of(rule, &IdentityPolicy::default())]);
         return only.map_err(|flaws| {
             let flaws = flaws.iter().map(|flaw| flaw.violation.to_string());
             Failure::failed(flaws.collect::<Vec<_>>().join("; "))
@@ -60,7 +60,7 @@ pub(super) fn rules(rule: Named, files: &[PathBuf]) -> Result<Rules, Failure> {
             Some(Kind::Namespace(_)) => definitions.push(definition.clone()),
             Some(Kind::IdentityPolicy(own)) => {
                 has_policy = true;
-                definitions.push(policy_of(rule, own.clone()));
+                definitions.push(policy_of(rule, own));
             }
             _ => {
                 let word = kind_word(kind(definition));
@@ -77,17 +77,17 @@ pub(super) fn rules(rule: Named, files: &[PathBuf]) -> Result<Rules, Failure> {
         return Err(bundle.flawed(&flaws));
     }
     if !has_policy {
-        definitions.push(policy_of(rule, IdentityPolicy::default()));
+        definitions.push(policy_of(rule, &IdentityPolicy::default()));
     }
     compile_rules(&definitions).map_err(|flaws| bundle.flawed(&flaws))
 }
 
 /// A policy with this rule, whatever it had.
-fn policy_of(rule: Named, policy: IdentityPolicy) -> Definition {
+fn policy_of(rule: Named, policy: &IdentityPolicy) -> Definition {
     let policy = IdentityPolicy {
         name: "default".to_owned(),
         conflict_rule: rule.into(),
-        ..policy
+        ..policy.clone()
     };
     Definition {
         kind: Some(Kind::IdentityPolicy(policy)),

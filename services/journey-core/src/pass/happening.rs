@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use expr::Subject;
 use kernel::{Properties, Value};
 use messages::convert::properties;
-use messages::stream::v1::{Event, Fact, SegmentChange};
+use messages::stream::v1::{ChangeReason, Event, Fact, SegmentChange};
 
 use crate::definition::{Definitions, Readers, ReadersOf, Trigger, TriggerKind};
 use crate::state::{Customer, Name};
@@ -14,7 +14,7 @@ use crate::state::{Customer, Name};
 /// concern no definition.
 pub(crate) struct Happening<'a> {
     event: Option<&'a Event>,
-    changes: &'a [SegmentChange],
+    changes: Vec<&'a SegmentChange>,
     properties: OnceCell<Properties>,
 }
 
@@ -30,10 +30,15 @@ pub(crate) enum Match {
 }
 
 impl<'a> Happening<'a> {
-    pub(crate) const fn of(fact: &'a Fact) -> Self {
+    /// Of a fact. A membership that an unmerge gives back is no news: the customer was in the segment
+    /// before, and did nothing to enter it again.
+    pub(crate) fn of(fact: &'a Fact) -> Self {
+        let is_returned =
+            |change: &SegmentChange| change.entered && change.reason() == ChangeReason::Unmerge;
+        let changes = fact.changes.iter();
         Self {
             event: fact.event.as_ref(),
-            changes: fact.changes.as_slice(),
+            changes: changes.filter(|it| !is_returned(it)).collect(),
             properties: OnceCell::new(),
         }
     }

@@ -18,8 +18,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes over the whole of what is known after a merge. Returns the fact that it comes to: what
-    /// differs from what was known of the two.
+    /// Takes over the whole of what is known after a merge or an unmerge. Returns the fact that it
+    /// comes to: what differs from what was known of the two.
     pub(super) fn take_profile(&mut self, profile: &Profile, changes: &[SegmentChange]) -> Fact {
         let told = profile.traits.iter();
         let told = told.filter_map(|set| Some((set.name.as_str(), value(set.value.as_ref()?)?)));

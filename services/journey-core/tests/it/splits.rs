@@ -3,6 +3,7 @@
 
 mod conflicts;
 mod exceptions;
+mod segments;
 
 use std::fmt::Write as _;
 

@@ -183,7 +183,8 @@ impl World {
         self.step(who, Input::Record(&record));
     }
 
-    fn take_fact(&mut self, fragment: CustomerId, time: Timestamp, fact: Fact) {
+    /// Takes a fact of a fragment.
+    pub(crate) fn take_fact(&mut self, fragment: CustomerId, time: Timestamp, fact: Fact) {
         let who = self.root(fragment);
         let record = Record {
             customer_id: Bytes::copy_from_slice(who.as_bytes()),

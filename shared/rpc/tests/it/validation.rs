@@ -146,7 +146,7 @@ fn enums_numbers_and_presence_are_checked() {
         version: 0,
     };
     check(&get(DefinitionKind::Segment.into()), &[]);
-    let kinds: Vec<String> = (1..=10)
+    let kinds: Vec<String> = (1..=11)
         .filter_map(|kind| DefinitionKind::try_from(kind).ok())
         .map(|kind| kind.as_str_name().to_owned())
         .collect();
@@ -228,7 +228,7 @@ fn paths_lead_through_nested_messages_and_secrets_are_not_repeated() {
         &request,
         &[
             "definitions[0]: must have exactly one of namespace, segment, journey_map, happy_path, journey, channel, \
-             template, policy, source, subscription",
+             template, policy, source, subscription, identity_policy",
             "definitions[1].channel.webhook.url: `ftp://x` must begin with http:// or https://",
             "definitions[1].channel.webhook.secret: must be `whsec_` and 24 to 64 bytes in base64",
         ],

@@ -3,6 +3,10 @@
 //! The union of what Segment, PostHog and Adobe block, and of what databases, spreadsheets and
 //! languages write for nothing. It holds for every namespace and cannot be switched off.
 
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::invisible::without_invisible;
 
 /// Blocked in any case, trimmed, in quotes or brackets or not.
@@ -51,8 +55,8 @@ const LONGEST: usize = 17;
 /// Quotes and brackets that are looked through, at the most.
 const WRAPPINGS: usize = 9;
 
-/// Returns what is blocked in every namespace, for people: the words, and the forms of templates, each
-/// around `name`. Beside them zeros and dashes alone are.
+/// Returns what is blocked in every namespace, for people: the words, and the forms of templates,
+/// each around `name`. Beside them zeros and dashes alone are.
 pub fn built_in_blocked() -> impl Iterator<Item = String> {
     let words = BLOCKED.iter().map(|word| (*word).to_owned());
     let forms = TEMPLATES.iter();
@@ -62,13 +66,38 @@ pub fn built_in_blocked() -> impl Iterator<Item = String> {
 /// Returns whether a value names nobody. Zeros and dashes alone, such as the nil UUID, count too,
 /// and so does nothing at all.
 pub(crate) fn is_blocked(value: &str) -> bool {
-    let visible = without_invisible(value);
-    let bare = unquote(&visible);
-    is_blocked_word(bare) || is_blocked_word(unbracket(bare)) || is_template(bare)
+    let bare = bare(value);
+    is_blocked_word(&bare) || is_blocked_word(unbracket(&bare)) || is_template(&bare)
+}
+
+/// Returns whether a value is the name of its namespace, in any case, with whatever between its
+/// words: `user_id`, `userId` and `User ID` alike. It is the heading of a column, or a variable.
+pub(crate) fn is_name_of(namespace: &str, value: &str) -> bool {
+    let bare = bare(value);
+    let own = unbracket(&bare).trim_start_matches('$');
+    letters(own).eq(letters(namespace))
+}
+
+/// The letters of a name in small ones, without what is between its words.
+fn letters(name: &str) -> impl Iterator<Item = char> {
+    let signs = name.chars().filter(|sign| !"_- ".contains(*sign));
+    signs.map(|sign| sign.to_ascii_lowercase())
+}
+
+/// The value as it is compared with what is blocked: without characters that nobody sees, white
+/// space and quotes around it, and full-width forms as the usual ones.
+pub(crate) fn bare(value: &str) -> Cow<'_, str> {
+    match value.is_ascii() {
+        true => Cow::Borrowed(unquote(value)),
+        false => {
+            let plain: String = without_invisible(value).nfkc().collect();
+            Cow::Owned(unquote(&plain).to_owned())
+        }
+    }
 }
 
 /// The signs that enclose the name of a variable in the templates of mail, pages and shells.
-const TEMPLATES: [(&str, &str); 12] = [
+const TEMPLATES: [(&str, &str); 13] = [
     ("{{", "}}"),
     ("${", "}"),
     ("#{", "}"),
@@ -81,6 +110,7 @@ const TEMPLATES: [(&str, &str); 12] = [
     ("<", ">"),
     ("{", "}"),
     (":", ""),
+    ("$", ""),
 ];
 
 /// Returns whether a value is a template that was never filled in, such as `%user_id%` or `{{ id
@@ -100,12 +130,14 @@ fn is_template(bare: &str) -> bool {
     !bare.is_empty() && TEMPLATES.iter().any(|pair| encloses(pair) == Some(true))
 }
 
-/// Returns whether a text is a name that a program has for a variable, of two letters at the least.
+/// Returns whether a text is a name that a program has for a variable, of two letters at the least,
+/// all of them small or all of them capitals.
 fn is_variable(name: &str) -> bool {
-    name.len() > 1
-        && name
-            .bytes()
-            .all(|sign| sign.is_ascii_lowercase() || sign == b'_')
+    let is_of = |is_letter: fn(&u8) -> bool| {
+        let mut signs = name.bytes();
+        signs.all(|sign| is_letter(&sign) || sign == b'_')
+    };
+    name.len() > 1 && (is_of(u8::is_ascii_lowercase) || is_of(u8::is_ascii_uppercase))
 }
 
 /// Returns whether a text is a variable, a path to one, or a call with it.
@@ -203,6 +235,13 @@ mod tests {
             ":user_id",
             "{user_id}",
             "*|EMAIL|*",
+            "$user_id",
+            "$USER_ID",
+            "'$USER_ID'",
+            "{USER_ID}",
+            "\u{ff4e}\u{ff55}\u{ff4c}\u{ff4c}",
+            "\u{ff10}",
+            "\u{ff05}user_id\u{ff05}",
             "{}",
             "()",
         ] {
@@ -236,8 +275,30 @@ mod tests {
             ":1",
             "a:b",
             "<ada@example.com>",
+            "$5",
+            "$a1b2",
+            "$device:a0eebc99",
+            "\u{ff21}da",
         ] {
             assert!(!is_blocked(value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_its_namespace_names_nobody() {
+        for value in [
+            "user_id",
+            "USER_ID",
+            "userId",
+            " 'User ID' ",
+            "[user-id]",
+            "$userId",
+            "\u{ff55}ser_id",
+        ] {
+            assert!(is_name_of("user_id", value), "{value:?}");
+        }
+        for value in ["user_id1", "user", "my_user_id", "crm_id"] {
+            assert!(!is_name_of("user_id", value), "{value:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use messages::definition::v1::definition::Kind;
 use messages::identity::v1;
 use regex::RegexSetBuilder;
 
-use crate::blocked::unquote;
+use crate::blocked::bare;
 use crate::limits::{
     BLOCKED_PATTERNS, BLOCKED_VALUES, FAN_OUT, FAN_OUT_MAX, IDENTIFIERS_PER_CUSTOMER, NAMESPACES,
     PATTERN_BYTES, PATTERN_CHARS, WINDOW_SECONDS,
@@ -18,7 +18,8 @@ use crate::rules::{ConflictRule, Policy, Rules};
 
 impl Rules {
     /// Compiles the namespaces and the policy of an installation. Built-in namespaces stay unless
-    /// they are defined, or switched off, by their name.
+    /// they are defined, or switched off, by their name; what such a definition leaves out is as
+    /// the built-in namespace has it.
     ///
     /// # Errors
     /// Every [`Mistake`] of every definition, in their order.
@@ -105,17 +106,20 @@ fn read_policy(
     Some(policy)
 }
 
-/// Compiles one namespace; none where it is switched off or wrong.
+/// Compiles one namespace; none where it is wrong.
 fn namespace(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Namespace> {
-    if definition.disabled {
-        if !built_in().iter().any(|it| it.name() == definition.name) {
-            let message = "only built-in namespaces are switched off; delete this one instead";
-            mistakes.add("disabled", message);
-        }
+    let usual = built_in()
+        .into_iter()
+        .find(|it| it.name() == definition.name);
+    if definition.disabled && usual.is_none() {
+        let message = "only built-in namespaces are switched off; delete this one instead";
+        mistakes.add("disabled", message);
         return None;
     }
-    check_numbers(definition, mistakes);
-    let normalizer = read_normalizer(definition, mistakes)?;
+    check_numbers(definition, usual.is_some(), mistakes);
+    let plain = || Namespace::new(&definition.name, 0, 0, Normalizer::Trim);
+    let usual = usual.unwrap_or_else(plain);
+    let normalizer = read_normalizer(definition, usual.normalizer, mistakes)?;
     let uniqueness = match v1::Uniqueness::try_from(definition.uniqueness) {
         Ok(v1::Uniqueness::Unspecified | v1::Uniqueness::Unique) => Uniqueness::Unique,
         Ok(v1::Uniqueness::Shared) => Uniqueness::Shared,
@@ -137,35 +141,41 @@ fn namespace(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Name
         }
     };
     check_shared(definition, uniqueness, mistakes);
-    let window = definition.window_seconds.min(WINDOW_SECONDS);
-    let window_ms = i64::try_from(window * 1_000).ok().filter(|it| *it > 0);
-    let is_usual = uniqueness == Uniqueness::Unique && definition.limit == 1 && window == 0;
+    let window_ms = match definition.window_seconds.min(WINDOW_SECONDS) {
+        // Shared values have none.
+        0 => usual.window_ms.filter(|_| uniqueness != Uniqueness::Shared),
+        window => i64::try_from(window * 1_000).ok(),
+    };
+    let or = |own: u32, usual: u32| if own == 0 { usual } else { own };
+    let limit = or(definition.limit, usual.limit);
+    let names_one = uniqueness == Uniqueness::Unique && limit == 1 && window_ms.is_none();
     Some(Namespace {
         blocked: blocked_values(definition, mistakes),
         patterns: patterns(definition, mistakes),
         when_full,
         uniqueness,
-        names_people: definition.names_people.unwrap_or(is_usual),
+        names_people: definition.names_people.unwrap_or(names_one),
         window_ms,
         fan_out_limit: match definition.fan_out_limit {
             0 => FAN_OUT,
             limit => limit.min(FAN_OUT_MAX),
         },
-        country: country(definition, mistakes),
-        ..Namespace::new(
-            &definition.name,
-            definition.priority,
-            definition.limit,
-            normalizer,
-        )
+        country: country(definition, normalizer, mistakes),
+        is_off: definition.disabled,
+        normalizer,
+        priority: or(definition.priority, usual.priority),
+        limit,
+        ..usual
     })
 }
 
-fn check_numbers(definition: &v1::Namespace, mistakes: &mut Mistakes) {
-    if !(1..=1_000).contains(&definition.priority) {
+/// Checks numbers. Those of a built-in namespace may be left out.
+fn check_numbers(definition: &v1::Namespace, is_built_in: bool, mistakes: &mut Mistakes) {
+    let least = u32::from(!is_built_in);
+    if !(least..=1_000).contains(&definition.priority) {
         mistakes.add("priority", "expected 1 to 1000; 1 is kept longest");
     }
-    if !(1..=IDENTIFIERS_PER_CUSTOMER).contains(&definition.limit) {
+    if !(least..=IDENTIFIERS_PER_CUSTOMER).contains(&definition.limit) {
         let message = format!("expected 1 to {IDENTIFIERS_PER_CUSTOMER} values a customer");
         mistakes.add("limit", message);
     }
@@ -179,9 +189,14 @@ fn check_numbers(definition: &v1::Namespace, mistakes: &mut Mistakes) {
     }
 }
 
-fn read_normalizer(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Normalizer> {
+fn read_normalizer(
+    definition: &v1::Namespace,
+    usual: Normalizer,
+    mistakes: &mut Mistakes,
+) -> Option<Normalizer> {
     match v1::Normalizer::try_from(definition.normalizer) {
-        Ok(v1::Normalizer::Unspecified | v1::Normalizer::Trim) => Some(Normalizer::Trim),
+        Ok(v1::Normalizer::Unspecified) => Some(usual),
+        Ok(v1::Normalizer::Trim) => Some(Normalizer::Trim),
         Ok(v1::Normalizer::Lowercase) => Some(Normalizer::Lowercase),
         Ok(v1::Normalizer::Email) => Some(Normalizer::Email),
         Ok(v1::Normalizer::Phone) => Some(Normalizer::Phone),
@@ -223,7 +238,7 @@ fn blocked_values(definition: &v1::Namespace, mistakes: &mut Mistakes) -> HashSe
         return HashSet::new();
     }
     let values = definition.blocked_values.iter();
-    let values = values.map(|value| unquote(value).to_lowercase().into_boxed_str());
+    let values = values.map(|value| bare(value).to_lowercase().into_boxed_str());
     values.collect()
 }
 
@@ -273,12 +288,13 @@ fn patterns(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Patterns {
 
 fn country(
     definition: &v1::Namespace,
+    normalizer: Normalizer,
     mistakes: &mut Mistakes,
 ) -> Option<phonenumber::country::Id> {
     if definition.default_country.is_empty() {
         return None;
     }
-    if definition.normalizer() != v1::Normalizer::Phone {
+    if normalizer != Normalizer::Phone {
         let message = "only numbers of NORMALIZER_PHONE have a country: leave it out";
         mistakes.add("default_country", message);
     }

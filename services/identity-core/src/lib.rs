@@ -16,6 +16,7 @@ mod namespace;
 mod normalizer;
 mod overlay;
 mod plan;
+mod reading;
 mod rules;
 mod screen;
 mod simulation;
@@ -24,7 +25,7 @@ mod tally;
 pub use blocked::built_in_blocked;
 pub use changes::{
     Changes, CustomerChange, Evidence, EvidenceKind, EvidenceRow, FragmentMove, Merge, Need,
-    Resolution, SharedListing, Split,
+    Resolution, SharedListing, Split, Step,
 };
 pub use customer::{CustomerView, Detail, Held, Identifier, NewFragment};
 pub use graph::{Edge, Graph, UnmergeBy, UnmergePlan, components, plan_unmerge};
@@ -33,6 +34,7 @@ pub use namespace::{Namespace, Namespaces, Uniqueness, WhenFull};
 pub use normalizer::{MalformedValue, Normalizer};
 pub use overlay::Overlay;
 pub use plan::{TooLarge, plan_merge};
+pub use reading::Reading;
 pub use rules::{ConflictRule, Policy, Rules};
 pub use screen::{DropReason, Dropped, Screened, screen};
 pub use simulation::{CustomerOutcome, EventOutcome, Simulation};

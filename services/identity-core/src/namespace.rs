@@ -6,7 +6,7 @@ use kernel::Timestamp;
 use phonenumber::country;
 use regex::RegexSet;
 
-use crate::blocked::{is_blocked, unquote};
+use crate::blocked::{bare, is_blocked, is_name_of, unquote};
 use crate::invisible::without_invisible;
 use crate::limits::FAN_OUT;
 use crate::normalizer::{MalformedValue, Normalizer, phone};
@@ -21,6 +21,17 @@ pub enum Uniqueness {
     Shared,
     /// It is one customer's at a time, and joins that one with others only while it is not known.
     Weak,
+}
+
+impl Uniqueness {
+    /// Its name in definitions.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unique => "UNIQUENESS_UNIQUE",
+            Self::Shared => "UNIQUENESS_SHARED",
+            Self::Weak => "UNIQUENESS_WEAK",
+        }
+    }
 }
 
 /// The fate of one value too many.
@@ -49,6 +60,8 @@ pub struct Namespace {
     pub(crate) window_ms: Option<i64>,
     pub(crate) fan_out_limit: u32,
     pub(crate) country: Option<country::Id>,
+    /// True where it is switched off: events are resolved without it.
+    pub(crate) is_off: bool,
 }
 
 /// Patterns of values that name nobody.
@@ -80,6 +93,7 @@ impl Namespace {
             window_ms: None,
             fan_out_limit: FAN_OUT,
             country: None,
+            is_off: false,
         }
     }
 
@@ -131,35 +145,44 @@ impl Namespace {
         }
     }
 
-    /// Returns whether a value names nobody, by the built-in list or by this namespace's own.
+    /// Returns whether a value names nobody: by the built-in list, because it is the name of this
+    /// namespace, or by what its definition blocks.
     pub fn is_blocked(&self, value: &str) -> bool {
-        if is_blocked(value) {
+        if is_blocked(value) || is_name_of(&self.name, value) {
             return true;
         }
         if self.blocked.is_empty() && self.patterns.0.is_none() {
             return false;
         }
         let visible = without_invisible(value);
-        let bare = unquote(&visible);
         let patterns = self.patterns.0.as_ref();
-        self.blocked.contains(bare.to_lowercase().as_str())
-            || patterns.is_some_and(|patterns| patterns.is_match(bare))
+        self.blocked.contains(bare(value).to_lowercase().as_str())
+            || patterns.is_some_and(|patterns| patterns.is_match(unquote(&visible)))
     }
 }
 
 /// The namespaces of an installation, by priority, and by name where that is equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Namespaces(Vec<Namespace>);
+pub struct Namespaces {
+    on: Vec<Namespace>,
+    off: Vec<Namespace>,
+}
 
 impl Namespaces {
     pub(crate) fn new(mut namespaces: Vec<Namespace>) -> Self {
         namespaces.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
-        Self(namespaces)
+        let (off, on) = namespaces.into_iter().partition(|it| it.is_off);
+        Self { on, off }
+    }
+
+    /// The namespaces that are switched off.
+    pub(crate) fn switched_off(&self) -> impl Iterator<Item = &Namespace> {
+        self.off.iter()
     }
 
     /// The namespace of a name, with its rank: 0 is kept longest.
     pub fn find(&self, name: &str) -> Option<(usize, &Namespace)> {
-        self.0
+        self.on
             .iter()
             .enumerate()
             .find(|(_, namespace)| namespace.name.as_ref() == name)
@@ -167,12 +190,12 @@ impl Namespaces {
 
     /// The namespaces, by priority.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Namespace> + DoubleEndedIterator {
-        self.0.iter()
+        self.on.iter()
     }
 
     /// The namespace of a rank that [`Self::find`] gave.
     pub(crate) fn at(&self, rank: usize) -> &Namespace {
-        &self.0[rank]
+        &self.on[rank]
     }
 }
 

@@ -20,6 +20,19 @@ pub enum Normalizer {
     Nfkc,
 }
 
+impl Normalizer {
+    /// Its name in definitions.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Trim => "NORMALIZER_TRIM",
+            Self::Lowercase => "NORMALIZER_LOWERCASE",
+            Self::Email => "NORMALIZER_EMAIL",
+            Self::Phone => "NORMALIZER_PHONE",
+            Self::Nfkc => "NORMALIZER_NFKC",
+        }
+    }
+}
+
 /// The digits of the shortest and the longest number of E.164, with those of its country.
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 /// Characters of a written telephone number, at the most.

@@ -68,6 +68,11 @@ impl Rules {
         self.namespaces.find(name)
     }
 
+    /// All namespaces that values may be stored of: those of events, and those switched off.
+    pub fn all(&self) -> impl Iterator<Item = &Namespace> {
+        self.iter().chain(self.namespaces.switched_off())
+    }
+
     /// The namespaces, by priority.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Namespace> + DoubleEndedIterator {
         self.namespaces.iter()

@@ -54,6 +54,7 @@ fn namespace(name: &str, limit: u32) -> v1::Namespace {
         name: name.to_owned(),
         priority: 1,
         limit,
+        normalizer: v1::Normalizer::Trim.into(),
         ..Default::default()
     }
 }

@@ -21,6 +21,7 @@ mod source;
 mod split;
 mod tables;
 mod unmerge;
+mod values;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub use source::SourceMark;
 pub use split::SplitRecord;
 pub use tables::Tables;
 pub use unmerge::Parting;
+pub(crate) use values::ValueCounts;
 
 /// The tables of identity.
 #[derive(Debug, Clone)]

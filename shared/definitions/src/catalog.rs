@@ -7,7 +7,7 @@ use kernel::{Duration, Timestamp};
 use proto::definition::v1::{Definition, DefinitionKind};
 use rpc::{Failure, Violation};
 
-use crate::References;
+use crate::{DefinitionKey, References};
 
 /// A definition as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,17 +99,17 @@ pub trait Catalog: Send + Sync + 'static {
     }
 
     /// Returns what is wrong with a set that compiles because of what is stored elsewhere, such as
-    /// values that a new rule would read in another way. `last` is the set in force. Asked before a
-    /// change is made, and never of a set that is stored.
+    /// values that a new rule would read in another way: each fault with the definition that it
+    /// is about, which may be one that goes. `last` is the set in force. Asked before a change is
+    /// made, and never of a set that is stored.
     ///
     /// # Errors
     /// Where that cannot be looked at: the change is not made.
     async fn hold_against_data(
         &self,
-        _all: &[Arc<Versioned<Definition>>],
         _last: &Self::Compiled,
         _next: &Self::Compiled,
-    ) -> Result<Vec<Flaw>, Failure> {
+    ) -> Result<Vec<(DefinitionKey, Violation)>, Failure> {
         Ok(Vec::new())
     }
 

@@ -9,7 +9,7 @@ use rpc::{ErrorReason, Failure, Violation};
 
 use crate::commit::commit;
 use crate::owner::Applied;
-use crate::plan::{in_use, refuse_faults, refuse_mismatches};
+use crate::plan::{held, in_use, refuse_faults, refuse_mismatches};
 use crate::rotation::Rotation;
 use crate::{
     Change, DefinitionKey, Edit, IfMatch, Owner, Planned, ReferenceSource, References, Revision,
@@ -142,7 +142,8 @@ impl Owners {
     /// Deletes a definition.
     ///
     /// # Errors
-    /// [`ErrorReason::DefinitionInUse`] with everything that refers to it;
+    /// [`ErrorReason::DefinitionInUse`] with everything that refers to it, or what is stored that
+    /// would be read in another way without it;
     /// [`ErrorReason::DefinitionNotFound`]; [`ErrorReason::EtagMismatch`] where it has another
     /// version than is expected; [`ErrorReason::DefinitionContended`] where other processes won
     /// every attempt.
@@ -171,7 +172,11 @@ impl Owners {
         let change = Change::Delete(key.clone(), if_match.clone());
         let mut planned = [owner.plan(&change, &own, &own).await?];
         refuse_mismatches(&mut planned)?;
-        let mut broken = std::mem::take(&mut planned[0].faults);
+        let faults = std::mem::take(&mut planned[0].faults).into_iter();
+        let (own, mut broken): (Vec<_>, Vec<_>) = faults.partition(|fault| fault.key == *key);
+        if !own.is_empty() {
+            return Err(held(key, own));
+        }
         for other in self
             .all
             .iter()

@@ -192,6 +192,17 @@ impl Planned {
         }
     }
 
+    /// Notes what stored data hold against the change.
+    pub(crate) fn hold(&mut self, held: Vec<(DefinitionKey, Violation)>) {
+        let places = &self.places;
+        self.faults
+            .extend(held.into_iter().map(|(key, violation)| Fault {
+                index: places.get(&key).copied(),
+                key,
+                violation,
+            }));
+    }
+
     /// Says of which definition each flaw of the set is.
     pub(crate) fn faults_of(
         &self,
@@ -338,6 +349,20 @@ pub(crate) fn invalid(violations: Vec<Violation>) -> Failure {
         all => format!("the definitions are not valid: {} mistakes", all.len()),
     };
     Failure::new(ErrorReason::DefinitionInvalid, message).with_violations(violations)
+}
+
+/// A definition that cannot go because of what is stored.
+pub(crate) fn held(key: &DefinitionKey, faults: Vec<Fault>) -> Failure {
+    let violations = faults
+        .into_iter()
+        .map(|fault| Violation::new(fault.stored_field(), fault.violation.description));
+    let violations: Vec<Violation> = violations.collect();
+    let first = violations.first().map(ToString::to_string);
+    let message = format!(
+        "{key} is in use by what is stored: {}",
+        first.unwrap_or_default()
+    );
+    Failure::new(ErrorReason::DefinitionInUse, message).with_violations(violations)
 }
 
 /// A definition that others refer to.

@@ -351,19 +351,17 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
         let last = self.in_force();
         let all = planned.set.shown(planned.time);
         let compiled = self.catalog.compile(&all, after, Some(&last));
-        let flaws = match compiled {
+        match compiled {
             Ok(compiled) => {
-                let held = self.catalog.hold_against_data(&all, &last, &compiled);
-                let flaws = held.await?;
-                if flaws.is_empty() {
+                let held = self.catalog.hold_against_data(&last, &compiled).await?;
+                if held.is_empty() {
                     planned.compiled = Some(Arc::new(compiled));
                     return Ok(planned);
                 }
-                flaws
+                planned.hold(held);
             }
-            Err(flaws) => flaws,
-        };
-        planned.faults.extend(planned.faults_of(&all, flaws));
+            Err(flaws) => planned.faults.extend(planned.faults_of(&all, flaws)),
+        }
         if planned.faults.iter().any(|fault| fault.index.is_none()) {
             let old = self.old_faults(&stored, &planned, before);
             planned.faults.retain(|fault| {

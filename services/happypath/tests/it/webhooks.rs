@@ -27,7 +27,7 @@ namespace: {name: intercom_id, priority: 5, limit: 5}
 ---
 namespace: {name: salesforce_id, priority: 6, limit: 5}
 ---
-namespace: {name: email, priority: 7, limit: 5}
+namespace: {name: email, priority: 7, limit: 5, normalizer: NORMALIZER_TRIM}
 ---
 namespace: {name: anonymous_id, priority: 8, limit: 20}
 ";

@@ -37,7 +37,7 @@ fn every_mistake_is_reported_at_once() {
     check(
         &[
             namespace("email", 1, 5),
-            namespace("phone", 1, 0),
+            namespace("till", 1, 0),
             namespace("email", 2, 1),
             v1::Namespace {
                 normalizer: 77,
@@ -109,6 +109,77 @@ fn built_in_namespaces_stay_unless_they_are_defined_or_switched_off() {
     assert_eq!(names, expected);
     let known = |name: &str| rules.find(name).expect("defined").1.names_people();
     assert!(known("user_id") && known("crm_id") && !known("email") && !known("device"));
+}
+
+#[test]
+fn a_built_in_namespace_keeps_what_its_definition_leaves_out() {
+    let bare = |name: &str| v1::Namespace {
+        name: name.to_owned(),
+        ..Default::default()
+    };
+    let country = v1::Namespace {
+        default_country: "DE".to_owned(),
+        ..bare("phone")
+    };
+    let off = v1::Namespace {
+        disabled: true,
+        ..bare("crm_id")
+    };
+    let all = [
+        bare("email"),
+        bare("anonymous_id"),
+        bare("user_id"),
+        country,
+        off,
+    ];
+    let rules = compile(&all).expect("rules");
+    let built_in = compile(&[]).expect("rules");
+    for name in ["email", "anonymous_id", "user_id"] {
+        assert_eq!(
+            rules.find(name),
+            built_in
+                .find(name)
+                .map(|(rank, it)| (rank - usize::from(rank > 0), it))
+        );
+    }
+    let (_, phone) = rules.find("phone").expect("defined");
+    let read = phone.normalize("030 123456".to_owned());
+    assert_eq!(read.ok().as_deref(), Some("+4930123456"));
+    assert!(rules.find("crm_id").is_none());
+    assert!(rules.all().any(|it| it.name() == "crm_id"));
+}
+
+#[test]
+fn what_a_definition_says_of_a_built_in_namespace_holds() {
+    let own = v1::Namespace {
+        normalizer: v1::Normalizer::Trim.into(),
+        window_seconds: 60,
+        ..namespace("anonymous_id", 9, 20)
+    };
+    let shared = v1::Namespace {
+        uniqueness: v1::Uniqueness::Shared.into(),
+        ..namespace("email", 1, 5)
+    };
+    let rules = compile(&[own, shared]).expect("rules");
+    let (_, own) = rules.find("anonymous_id").expect("defined");
+    let seen = (own.priority(), own.limit(), own.normalizer(), own.window_ms);
+    assert_eq!(seen, (9, 20, Normalizer::Trim, Some(60_000)));
+    let (_, shared) = rules.find("email").expect("defined");
+    assert_eq!(shared.normalizer(), Normalizer::Email);
+}
+
+#[test]
+fn the_name_of_a_namespace_is_none_of_its_values() {
+    let rules = compile(&[]).expect("rules");
+    let (_, user) = rules.find("user_id").expect("built in");
+    for (value, expected) in [
+        ("User_ID", true),
+        ("$userId", true),
+        ("crm_id", false),
+        ("u1", false),
+    ] {
+        assert_eq!(user.is_blocked(value), expected, "{value}");
+    }
 }
 
 #[test]

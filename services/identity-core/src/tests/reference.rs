@@ -138,6 +138,7 @@ fn compiled_with_fan_out(rules: &Rules) -> Rules {
         priority: own.priority(),
         limit: own.limit(),
         fan_out_limit: limits::FAN_OUT_MAX,
+        normalizer: v1::Normalizer::Trim.into(),
         ..Default::default()
     });
     compiled(namespaces.collect())

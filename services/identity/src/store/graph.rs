@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use identity_core::{CustomerView, Edge, EvidenceKind, Graph, HolderState, Identifier};
 use kernel::{CustomerId, FragmentId};
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::entity::{cannot_link, evidence, identifier, merge, shared};
@@ -125,38 +125,6 @@ impl IdentityStore {
             .all(self.database.orm())
             .await?;
         Ok(rows.into_iter().map(super::operation::of_merge).collect())
-    }
-
-    /// Lists values of a namespace behind one, in their order: of one holder, or of several.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub(crate) async fn values(
-        &self,
-        (namespace, is_shared): (&str, bool),
-        after: &str,
-        limit: u64,
-    ) -> Result<Vec<String>, DbErr> {
-        let database = self.database.orm();
-        if is_shared {
-            let listed = shared::Entity::find()
-                .select_only()
-                .column(shared::Column::Value)
-                .distinct()
-                .filter(shared::Column::Namespace.eq(namespace))
-                .filter(shared::Column::Value.gt(after))
-                .order_by_asc(shared::Column::Value)
-                .limit(limit);
-            return listed.into_tuple().all(database).await;
-        }
-        let own = identifier::Entity::find()
-            .select_only()
-            .column(identifier::Column::Value)
-            .filter(identifier::Column::Namespace.eq(namespace))
-            .filter(identifier::Column::Value.gt(after))
-            .order_by_asc(identifier::Column::Value)
-            .limit(limit);
-        own.into_tuple().all(database).await
     }
 
     /// Returns the state of an identifier with the fragment that has it, or had it last; absent

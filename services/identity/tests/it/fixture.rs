@@ -100,6 +100,7 @@ pub(crate) fn namespaces(limits: &[(&str, u32)]) -> Rules {
             name: (*name).to_owned(),
             priority,
             limit: *limit,
+            normalizer: v1::Normalizer::Trim.into(),
             ..Default::default()
         })
         .map(Kind::Namespace)

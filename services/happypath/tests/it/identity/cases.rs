@@ -14,7 +14,7 @@ namespace: {name: crm_id, priority: 1, limit: 1}
 ---
 namespace: {name: login_id, priority: 4, limit: 10}
 ---
-namespace: {name: phone, priority: 5, limit: 1, names_people: false}
+namespace: {name: phone, priority: 5, limit: 1, normalizer: NORMALIZER_TRIM, names_people: false}
 ---
 namespace: {name: ecid, priority: 6, limit: 20}
 ---

@@ -146,7 +146,7 @@ pub(crate) fn open(
 /// The namespaces, with limits that events come to.
 fn namespaces() -> Rules {
     let yaml = "namespace: {name: user_id, priority: 1, limit: 1}\n---\n\
-                namespace: {name: email, priority: 2, limit: 2}\n---\n\
+                namespace: {name: email, priority: 2, limit: 2, normalizer: NORMALIZER_TRIM}\n---\n\
                 namespace: {name: device, priority: 3, limit: 3}\n";
     let parsed = definitions::parse("simulation", yaml);
     let parsed = parsed.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));

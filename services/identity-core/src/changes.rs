@@ -58,6 +58,8 @@ pub struct Merge {
     /// The one that survives, as known at that event; later merges of the batch may join it into
     /// yet another.
     pub into: CustomerId,
+    /// The number of the event, as of [`EvidenceRow`].
+    pub event_place: usize,
 }
 
 /// Fragments that left a customer and are one of their own again.
@@ -73,6 +75,27 @@ pub struct Split {
     pub is_remainder: bool,
     /// The number of merges of the batch that came before it.
     pub merges_before: usize,
+    /// The number of the event, as of [`EvidenceRow`].
+    pub event_place: usize,
+}
+
+/// A merge or a split of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A customer was joined into another.
+    Merge(&'a Merge),
+    /// Fragments left a customer.
+    Split(&'a Split),
+}
+
+impl Step<'_> {
+    /// The number of the event, as of [`EvidenceRow`].
+    pub const fn event_place(self) -> usize {
+        match self {
+            Self::Merge(merge) => merge.event_place,
+            Self::Split(split) => split.event_place,
+        }
+    }
 }
 
 /// A fragment that belongs to another customer than before, by a split and what followed it.
@@ -178,6 +201,19 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// Returns the merges and the splits in the order in which they happened.
+    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        let mut splits = self.splits.iter().peekable();
+        let mut merges = self.merges.iter().enumerate().peekable();
+        std::iter::from_fn(move || {
+            let place = merges.peek().map_or(usize::MAX, |(place, _)| *place);
+            if let Some(split) = splits.next_if(|split| split.merges_before <= place) {
+                return Some(Step::Split(split));
+            }
+            merges.next().map(|(_, merge)| Step::Merge(merge))
+        })
+    }
+
     /// Returns whether nothing changes. Evidence alone is no change: it tells of identifiers that
     /// were left out, and is kept where that costs nothing.
     pub const fn is_empty(&self) -> bool {

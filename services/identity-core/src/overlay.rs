@@ -233,7 +233,12 @@ impl<'r> Overlay<'r> {
         survivor.view.fold(&view);
         survivor.lacks.extend(lacks);
         self.roots.insert(from.fragment(), into);
-        self.log.merges.push(Merge { from, into });
+        let event_place = self.log.event;
+        self.log.merges.push(Merge {
+            from,
+            into,
+            event_place,
+        });
     }
 
     /// Gives a customer a value that nobody has, on one of its fragments.

@@ -221,6 +221,7 @@ mod tests {
             id: Uuid::from_u128(id),
             from: customer(from),
             into: customer(into),
+            graph_epoch: 1,
         })
     }
 

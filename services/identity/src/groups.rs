@@ -11,7 +11,7 @@ use proto::stream::v1::{CustomerMerged, CustomerSplit, MergeAwaited, Record, rec
 use crate::append::{Group, Sequenced};
 use crate::event::Prepared;
 use crate::evidence;
-use crate::store::SplitRecord;
+use crate::store::{News, SplitRecord};
 use crate::stretch::Stretches;
 
 /// Records by partition, in the order in which they came.
@@ -34,37 +34,37 @@ impl Groups {
         }
     }
 
-    /// Adds an event, after the news of the customers that it split off and joined. The splits that
-    /// it made are taken out of those of the batch.
+    /// Adds an event, after the news of the customers that it split off and joined, in the order in
+    /// which that happened. The graph epoch of its customer is told where it names others.
     pub(crate) fn add(
         &mut self,
         event: Prepared,
         resolution: &mut Resolution,
-        splits: &mut Vec<SplitRecord>,
+        (news, epoch): (&[News], u64),
     ) {
         let customer = resolution.customer;
         let stretch = self.stretches.pass(resolution, event.sequence);
         let own = self.partitions.partition_of(customer.fragment());
-        let is_own = |it: &mut SplitRecord| {
-            let merged = &resolution.merged;
-            let is_of = |it| merged.contains(it) || *it == customer;
-            !merged.is_empty() && (merged.contains(&it.customer) || is_of(&it.from))
-        };
-        let own_splits: Vec<SplitRecord> = splits.extract_if(.., is_own).collect();
-        for record in own_splits {
-            let is_beside = self.partitions.partition_of(record.customer.fragment()) == own;
-            let stretch = stretch.clone().filter(|_| is_beside);
-            let news = split(&record, event.time, &self.trace_parent);
-            self.push(event.sequence, stretch, news);
-        }
-        for from in &resolution.merged {
+        for it in news {
+            let (told, record) = match it {
+                News::Merge(merge) => {
+                    // Into the customer of the event, who may be an older one than of that merge.
+                    let epoch = epoch.max(merge.graph_epoch);
+                    let way = (merge.from, customer);
+                    merged(way, epoch, event.time, &self.trace_parent)
+                }
+                News::Split(record) => split(record, event.time, &self.trace_parent),
+            };
             // The records of one event go together, where they go to one partition.
-            let is_beside = self.partitions.partition_of(from.fragment()) == own;
+            let is_beside = self.partitions.partition_of(told.fragment()) == own;
             let stretch = stretch.clone().filter(|_| is_beside);
-            let news = merged(*from, customer, event.time, &self.trace_parent);
-            self.push(event.sequence, stretch, news);
+            self.push(event.sequence, stretch, (told, record));
         }
         let mut body = event.event;
+        let is_own = resolution.fragment == customer.fragment();
+        if !is_own || !resolution.merged.is_empty() {
+            body.graph_epoch = epoch;
+        }
         evidence::write(&mut body, resolution);
         let record = Record {
             customer_id: id_bytes(customer),
@@ -90,18 +90,6 @@ impl Groups {
         });
     }
 
-    /// Adds the news of customers that the batch split off, behind its events.
-    pub(crate) fn add_splits(
-        &mut self,
-        splits: Vec<SplitRecord>,
-        (sequence, time): (u64, Timestamp),
-    ) {
-        for record in splits {
-            let news = split(&record, time, &self.trace_parent);
-            self.push(sequence, None, news);
-        }
-    }
-
     pub(crate) fn into_groups(self) -> Vec<Group> {
         self.partitions
             .iter()
@@ -112,10 +100,10 @@ impl Groups {
     }
 }
 
-/// The news for a customer that it was joined into another.
+/// The news for a customer that it was joined into another, at a graph epoch.
 pub(crate) fn merged(
-    from: CustomerId,
-    into: CustomerId,
+    (from, into): (CustomerId, CustomerId),
+    graph_epoch: u64,
     time: Timestamp,
     trace_parent: &str,
 ) -> (CustomerId, Record) {
@@ -125,6 +113,7 @@ pub(crate) fn merged(
         trace_parent: trace_parent.to_owned(),
         body: Some(Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(into),
+            graph_epoch,
             ..CustomerMerged::default()
         })),
         ..Record::default()
@@ -149,6 +138,7 @@ pub(crate) fn split(
             fragment_ids: fragments.into(),
             operation_id: split.operation.as_bytes().to_vec().into(),
             merge_time_ms: Ord::max(split.merge_time.as_millis(), 0),
+            graph_epoch: split.graph_epoch,
             ..CustomerSplit::default()
         })),
         ..Record::default()
@@ -157,12 +147,17 @@ pub(crate) fn split(
 }
 
 /// The word for a customer that another one was joined into it, whose state it is to wait for.
-pub(crate) fn awaited(from: CustomerId, into: CustomerId, time: Timestamp) -> Record {
+pub(crate) fn awaited(
+    (from, into): (CustomerId, CustomerId),
+    graph_epoch: u64,
+    time: Timestamp,
+) -> Record {
     Record {
         customer_id: id_bytes(into),
         time_ms: time.as_millis(),
         body: Some(Body::Awaited(MergeAwaited {
             from_customer_ids: id_bytes(from),
+            graph_epoch,
             ..MergeAwaited::default()
         })),
         ..Record::default()

@@ -2,6 +2,7 @@
 
 mod accepted;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::rpc::Violation;
@@ -142,12 +143,16 @@ impl Intake {
     /// Groups the records of events that were resolved by partition, with the news of those whom they
     /// joined and split off. Refuses those of which nothing is left that names anybody.
     fn group(&self, prepared: Vec<Prepared>, resolved: Resolved, accepted: &mut Accepted) {
-        let splits = resolved.news.iter().filter_map(News::split).cloned();
-        let mut splits: Vec<_> = splits.collect();
-        let last = prepared.last().map(|event| (event.sequence, event.time));
+        let mut by_event: HashMap<usize, Vec<News>> = HashMap::new();
+        for (news, place) in resolved.news.iter().zip(resolved.places) {
+            by_event.entry(place).or_default().push(news.clone());
+        }
         accepted.outbound.news = resolved.news;
         let mut groups = Groups::new(self.partitions);
-        for (event, mut resolution) in prepared.into_iter().zip(resolved.resolutions) {
+        let resolutions = resolved.resolutions.into_iter().zip(resolved.epochs);
+        for (place, (event, (mut resolution, epoch))) in
+            prepared.into_iter().zip(resolutions).enumerate()
+        {
             let index = event.index;
             self.metrics.left_out(&resolution.dropped);
             if resolution.is_refused {
@@ -156,7 +161,8 @@ impl Intake {
             }
             let event_id = event.event.event_id.clone();
             let corrected_time = event.event.sender_time_ms.map(|_| event.time);
-            groups.add(event, &mut resolution, &mut splits);
+            let news = by_event.remove(&place).unwrap_or_default();
+            groups.add(event, &mut resolution, (&news, epoch));
             accepted.events.push(AcceptedEvent {
                 index,
                 event_id,
@@ -164,7 +170,6 @@ impl Intake {
                 corrected_time,
             });
         }
-        groups.add_splits(splits, last.unwrap_or_default());
         accepted.outbound.groups = groups.into_groups();
     }
 

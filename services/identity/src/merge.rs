@@ -150,10 +150,13 @@ impl Intake {
         let mut took = Took::NOTHING;
         for it in news {
             let records = match it {
-                News::Merge(merge) => vec![
-                    (merge.into, awaited(merge.from, merge.into, now)),
-                    merged(merge.from, merge.into, now, ""),
-                ],
+                News::Merge(merge) => {
+                    let (way, epoch) = ((merge.from, merge.into), merge.graph_epoch);
+                    vec![
+                        (merge.into, awaited(way, epoch, now)),
+                        merged(way, epoch, now, ""),
+                    ]
+                }
                 News::Split(record) => vec![split(record, now, "")],
             };
             // Its own source, so that what was announced before is not announced again.

@@ -75,6 +75,10 @@ pub struct Resolved {
     pub resolutions: Vec<Resolution>,
     /// The merges and splits, to be announced.
     pub news: Vec<News>,
+    /// The number of the event that each of them is of.
+    pub(crate) places: Vec<usize>,
+    /// The graph epochs of the customers of the events, in their order; 0 where nobody looked.
+    pub(crate) epochs: Vec<u64>,
     /// The numbers of what changed, for metrics.
     pub(crate) outcome: Outcome,
 }
@@ -146,12 +150,13 @@ impl Resolver {
         let mut known = self.known(&subjects, ttl);
         let sent: Vec<_> = subjects.iter().map(|subject| subject.sent).collect();
         if known.iter().all(Option::is_some) {
-            let resolutions = subjects
+            let resolutions: Vec<Resolution> = subjects
                 .into_iter()
                 .zip(known)
                 .filter_map(|(subject, holder)| Some(known_customer(subject, &holder?)))
                 .collect();
             let mut resolved = Resolved {
+                epochs: vec![0; resolutions.len()],
                 resolutions,
                 ..Resolved::default()
             };
@@ -226,10 +231,24 @@ impl Resolver {
         evidence::restore_joined(&mut resolved.resolutions, &places, &made);
         let names: Vec<SentAs> = made.iter().map(|(sent, _)| *sent).collect();
         let splits = self.tables.splits_sent_as(&names).await?;
-        let merges = made.into_iter().map(|(_, merge)| News::Merge(merge));
-        let splits = splits.into_iter().map(|(_, split)| News::Split(split));
-        resolved.news.extend(merges.chain(splits));
-        resolved.news.sort_unstable_by_key(News::id);
+        let merges = made.into_iter();
+        let merges = merges.map(|(sent, merge)| (News::Merge(merge), sent));
+        let splits = splits.into_iter();
+        let splits = splits.map(|(sent, split)| (News::Split(split), sent));
+        let restored = merges
+            .chain(splits)
+            .filter_map(|(news, sent)| Some((news, *places.get(&sent)?)));
+        let own = std::mem::take(&mut resolved.news).into_iter();
+        let own = own.zip(std::mem::take(&mut resolved.places));
+        let mut all: Vec<(News, usize)> = own.chain(restored).collect();
+        all.sort_unstable_by_key(|(news, _)| news.id());
+        all.iter()
+            .for_each(|(_, place)| resolved.epochs[*place] = 0);
+        for (news, place) in &all {
+            let epoch = &mut resolved.epochs[*place];
+            *epoch = news.graph_epoch().max(*epoch);
+        }
+        (resolved.news, resolved.places) = all.into_iter().unzip();
         Ok(())
     }
 

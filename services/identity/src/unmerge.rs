@@ -63,6 +63,9 @@ pub struct Unmerged {
     pub operation_id: Option<Uuid>,
     /// The evidence that holds together what was named.
     pub remaining: Vec<EvidenceRecord>,
+    /// The fragment that an identifier leaves alone, with all that its events taught; absent where
+    /// fragments come apart only.
+    pub left: Option<FragmentId>,
     /// The news, to be told.
     pub news: Vec<News>,
 }
@@ -140,11 +143,13 @@ impl Resolver {
                 id: self.draw_fragment(now),
             });
             let parting = self.parting(&graph, plan, (request, id, now), made);
+            let left = parting.moved.as_ref().map(|(_, from, _)| *from);
             if request.is_dry_run {
                 return Ok(Unmerged {
                     customers: records(&parting, &graph),
                     operation_id: None,
                     remaining: Vec::new(),
+                    left,
                     news: Vec::new(),
                 });
             }
@@ -155,6 +160,7 @@ impl Resolver {
                         customers: records(&parting, &graph),
                         operation_id: Some(id),
                         remaining: Vec::new(),
+                        left,
                         news: parting.splits.into_iter().map(News::Split).collect(),
                     });
                 }
@@ -214,6 +220,7 @@ impl Resolver {
                 from: graph.view.id,
                 fragments: others.to_vec(),
                 merge_time: merge_time(part),
+                graph_epoch: graph.epoch + 1,
             })
         });
         Parting {
@@ -277,10 +284,17 @@ async fn done_before(store: &IdentityStore, id: Uuid) -> Result<Option<Unmerged>
         customers.extend(store.customer(customer.fragment()).await?);
     }
     let splits = store.splits_of(id).await?;
+    // Of all who came out, one that an identifier alone was made of is told by no stream.
+    let is_made = |it: &&CustomerRecord| !splits.iter().any(|split| split.customer == it.id);
+    let left = match customers.iter().skip(1).find(is_made) {
+        Some(made) => store.left_by(id, made.id.fragment()).await?,
+        None => None,
+    };
     Ok(Some(Unmerged {
         customers,
         operation_id: Some(id),
         remaining: Vec::new(),
+        left,
         news: splits.into_iter().map(News::Split).collect(),
     }))
 }
@@ -304,6 +318,7 @@ async fn not_apart(
         customers: customer.into_iter().collect(),
         operation_id: None,
         remaining,
+        left: None,
         news: Vec::new(),
     })
 }

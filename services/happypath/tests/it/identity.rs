@@ -2,6 +2,7 @@
 //! and explained.
 
 mod acts;
+mod again;
 mod cases;
 mod examples;
 mod files;

@@ -54,7 +54,8 @@ impl Overlay<'_> {
             self.log
                 .note(EvidenceKind::Joined, edge, Some(identifier), "");
         }
-        let joined = if is_moved { own } else { from };
+        // Of a fragment that goes, those who are left behind are told.
+        let joined = refitted.map_or(from, CustomerId::fragment);
         let edge = (to, Some(joined));
         self.log
             .note(EvidenceKind::Moved, edge, Some(identifier), "");
@@ -167,6 +168,7 @@ impl Overlay<'_> {
             fragments,
             is_remainder,
             merges_before: self.log.merges.len(),
+            event_place: self.log.event,
         });
         into
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use identity_core::{
-    Changes, EvidenceKind, HolderState, Identifier, Need, Overlay, Resolution, Rules,
+    Changes, EvidenceKind, HolderState, Identifier, Need, Overlay, Resolution, Rules, Step,
 };
 use kernel::{CustomerId, FragmentId};
 
@@ -110,12 +110,17 @@ impl Resolver {
             Written::Erased => return Ok(Attempt::Erased),
         };
         let outcome = Outcome::of(&changes);
+        let places: Vec<usize> = changes.steps().map(Step::event_place).collect();
+        let told = news.iter().zip(places.iter().copied());
+        let epochs = epochs(&found, &resolutions, told);
         if self.tombstones.is_current(cause.held) {
             self.remember(found, changes, &sent);
         }
         Ok(Attempt::Done(Resolved {
             resolutions,
             news,
+            places,
+            epochs,
             outcome,
         }))
     }
@@ -249,6 +254,24 @@ impl Resolver {
             }
         }
     }
+}
+
+/// Returns the graph epoch of the customer of each event, as it was after it.
+fn epochs<'a>(
+    found: &Found,
+    resolutions: &[Resolution],
+    told: impl Iterator<Item = (&'a News, usize)>,
+) -> Vec<u64> {
+    let known = found.customers.iter();
+    let mut epochs: HashMap<CustomerId, u64> = known.map(|(id, (_, it))| (*id, *it)).collect();
+    let mut told = told.peekable();
+    let of_events = resolutions.iter().enumerate().map(|(place, resolution)| {
+        while let Some((news, _)) = told.next_if(|(_, own)| *own <= place) {
+            epochs.extend(news.customers().map(|it| (it, news.graph_epoch())));
+        }
+        epochs.get(&resolution.customer).copied().unwrap_or(0)
+    });
+    of_events.collect()
 }
 
 /// Tells by what each change of a batch was made, and says of events that were sent before what

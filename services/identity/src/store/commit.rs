@@ -6,6 +6,7 @@
 //! and an identifier that is not held as planned for, was changed by somebody else, and the whole
 //! batch is planned again.
 
+mod epochs;
 mod joins;
 mod rows;
 
@@ -21,11 +22,13 @@ use uuid::Uuid;
 
 use super::entity::customer;
 use super::evidence::insert_evidence;
+use super::split::retract_ties;
 use super::{IdentityStore, News, SentBy, counts_text, signed, unsigned};
 use crate::chance::Chance;
 use crate::erasure::{self, Held};
 use crate::limits::ROWS_PER_STATEMENT;
 
+use self::epochs::GraphEpochs;
 pub(super) use self::joins::set_root;
 
 /// The event that a change came from, for the record.
@@ -141,11 +144,15 @@ async fn write(
     let planned = planned.chain(changes.removed.iter().copied());
     lock_customers(transaction, planned.collect()).await?;
     rows::insert_fragments(transaction, changes).await?;
-    let news = joins::join(transaction, changes, cause, (sent, chance)).await?;
-    write_customers(transaction, &changes.customers, &highest_epochs(changes)).await?;
+    let mut epochs = GraphEpochs::before(changes);
+    let news = joins::join(transaction, changes, cause, (sent, chance, &mut epochs)).await?;
+    write_customers(transaction, &changes.customers, epochs.numbers()).await?;
     let merges = news.iter().filter_map(News::merge);
     let merges: HashMap<CustomerId, Uuid> = merges.map(|it| (it.from, it.id)).collect();
     insert_evidence(transaction, changes, cause, (sent, chance), &merges).await?;
+    for split in news.iter().filter_map(News::split) {
+        retract_ties(transaction, split).await?;
+    }
     record(transaction, &news).await?;
     Ok(Committed { news })
 }
@@ -203,35 +210,11 @@ pub(super) async fn lock_customers(
     Ok(())
 }
 
-/// The highest epoch that each customer comes after: of those that are joined into it, and of the
-/// one that it was part of.
-fn highest_epochs(changes: &Changes) -> HashMap<CustomerId, u64> {
-    let mut highest: HashMap<CustomerId, u64> = HashMap::new();
-    let mut raise = |customer, epoch| {
-        let slot = highest.entry(customer).or_default();
-        *slot = Ord::max(*slot, epoch);
-    };
-    let removed: HashMap<_, _> = changes.removed.iter().copied().collect();
-    for (from, into) in &changes.redirects {
-        if let Some(epoch) = removed.get(from) {
-            raise(*into, *epoch);
-        }
-    }
-    for split in &changes.splits {
-        let change = changes.customers.iter().find(|it| it.view.id == split.from);
-        let before = change.and_then(|it| it.epoch);
-        if let Some(epoch) = before.or_else(|| removed.get(&split.from).copied()) {
-            raise(split.into, epoch + 1);
-        }
-    }
-    highest
-}
-
-/// Writes customers, each with an epoch above those that it comes after.
+/// Writes customers, each with an epoch above the one before, and not below its graph epoch.
 pub(super) async fn write_customers(
     transaction: &DatabaseTransaction,
     customers: &[CustomerChange],
-    highest: &HashMap<CustomerId, u64>,
+    graph_epochs: &HashMap<CustomerId, u64>,
 ) -> Result<(), DbErr> {
     for chunk in customers.chunks(ROWS_PER_STATEMENT) {
         let mut insert = Query::insert();
@@ -254,17 +237,18 @@ pub(super) async fn write_customers(
                     .to_owned(),
             );
         for change in chunk {
-            insert.values_panic(row(change, highest.get(&change.view.id).copied()));
+            insert.values_panic(row(change, graph_epochs.get(&change.view.id).copied()));
         }
         transaction.execute(&insert).await?;
     }
     Ok(())
 }
 
-/// The epoch is above all of those that were joined, so that whoever compares knows which word is
-/// the last.
-fn row(change: &CustomerChange, merged: Option<u64>) -> [SimpleExpr; 5] {
-    let epoch = Ord::max(change.epoch, merged).unwrap_or(0) + 1;
+/// The epoch is not below any number that the streams were told of the customer, so that whoever
+/// compares knows which word is the last.
+fn row(change: &CustomerChange, graph_epoch: Option<u64>) -> [SimpleExpr; 5] {
+    let next = change.epoch.unwrap_or(0) + 1;
+    let epoch = graph_epoch.map_or(next, |it| Ord::max(next, it));
     [
         change.view.id.uuid().into(),
         change.view.create_time.as_millis().into(),

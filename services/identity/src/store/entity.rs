@@ -125,6 +125,7 @@ entity! {
         announced: bool,
         claim_time: i64,
         sent_as: Option<i64>,
+        graph_epoch: Option<i64>,
     }
 }
 
@@ -155,6 +156,7 @@ entity! {
         sent_as: Option<i64>,
         event_id: Option<String>,
         retracted_by: Option<Uuid>,
+        graph_epoch: Option<i64>,
     }
 }
 

@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 use uuid::Uuid;
 
 use super::entity::{fragment, merge};
-use super::{IdentityStore, SentAs};
+use super::{IdentityStore, SentAs, unsigned};
 use crate::limits::{ANNOUNCE_AFTER, ANNOUNCE_CLAIM, ANNOUNCE_MERGES};
 
 /// A merge that was written.
@@ -23,6 +23,9 @@ pub struct MergeRecord {
     pub from: CustomerId,
     /// The customer that survived it.
     pub into: CustomerId,
+    /// The graph epoch: above that of any earlier merge or split of either customer. 0 where an
+    /// earlier program wrote it.
+    pub graph_epoch: u64,
 }
 
 impl IdentityStore {
@@ -74,9 +77,9 @@ impl IdentityStore {
         let made = rows.iter().filter_map(|row| {
             let sent = SentAs(row.sent_as?);
             let root = roots.get(&row.from_customer_id)?;
-            (roots.get(whose.get(&sent)?)? == root).then(|| (sent, record(row)))
+            (roots.get(whose.get(&sent)?)? == root).then(|| record(row).map(|it| (sent, it)))
         });
-        Ok(made.collect())
+        made.collect()
     }
 
     pub(super) async fn claim_merges(&self, now: Timestamp) -> Result<Vec<MergeRecord>, DbErr> {
@@ -102,17 +105,18 @@ impl IdentityStore {
                 .exec(self.database.orm())
                 .await?;
             if claim.rows_affected == 1 {
-                claimed.push(record(&row));
+                claimed.push(record(&row)?);
             }
         }
         Ok(claimed)
     }
 }
 
-fn record(row: &merge::Model) -> MergeRecord {
-    MergeRecord {
+fn record(row: &merge::Model) -> Result<MergeRecord, DbErr> {
+    Ok(MergeRecord {
         id: row.merge_id,
         from: CustomerId::new(row.from_customer_id),
         into: CustomerId::new(row.into_customer_id),
-    }
+        graph_epoch: unsigned(row.graph_epoch.unwrap_or(0))?,
+    })
 }

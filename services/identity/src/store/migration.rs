@@ -29,6 +29,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migration/m0005_create_erasure.sqlite.sql"),
         postgres: include_str!("migration/m0005_create_erasure.postgres.sql"),
     },
+    Migration {
+        name: "m0006_number_graph",
+        sqlite: include_str!("migration/m0006_number_graph.sqlite.sql"),
+        postgres: include_str!("migration/m0006_number_graph.postgres.sql"),
+    },
 ];
 
 /// The migrations of the ledger of imports in order, for

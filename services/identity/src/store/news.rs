@@ -35,6 +35,14 @@ impl News {
         }
     }
 
+    /// The graph epoch: see [`MergeRecord`].
+    pub const fn graph_epoch(&self) -> u64 {
+        match self {
+            Self::Merge(merge) => merge.graph_epoch,
+            Self::Split(split) => split.graph_epoch,
+        }
+    }
+
     /// The merge that it is, if it is one.
     pub const fn merge(&self) -> Option<MergeRecord> {
         match self {

@@ -39,6 +39,8 @@ pub struct SentBy {
     merges: HashMap<CustomerId, SentAs>,
     /// The numbers of the events that joined customers, by those that are gone.
     places: HashMap<CustomerId, usize>,
+    /// The names of the events, by their numbers.
+    events: HashMap<usize, SentAs>,
     /// The customer that is gone by the merge that each piece of evidence tells of, by its place.
     joins: HashMap<usize, CustomerId>,
     /// Customers that may be joined again, whatever an unmerge said.
@@ -61,6 +63,7 @@ impl SentBy {
         let merged = resolution.merged.iter();
         self.places.extend(merged.map(|from| (*from, place)));
         let Some(sent) = sent else { return };
+        self.events.insert(place, sent);
         let attached = resolution.evidence.iter().filter(|it| it.is_attached);
         let attached = attached.map(|it| (it.identifier.clone(), sent));
         self.identifiers.extend(attached);
@@ -110,9 +113,9 @@ impl SentBy {
         self.merges.get(&from).copied()
     }
 
-    /// Returns the number of the event that joined a customer into another.
-    pub(super) fn place(&self, from: CustomerId) -> Option<usize> {
-        self.places.get(&from).copied()
+    /// Returns the name of the event of a number.
+    pub(super) fn event(&self, place: usize) -> Option<SentAs> {
+        self.events.get(&place).copied()
     }
 
     /// Returns the customer that is gone by the merge that the evidence at a place tells of.

@@ -5,18 +5,20 @@
 
 use std::collections::HashMap;
 
+use identity_core::EvidenceKind;
 use kernel::{CustomerId, FragmentId, Timestamp};
-use sea_orm::sea_query::{ExprTrait, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
 use uuid::Uuid;
 
-use super::entity::split;
+use super::entity::{evidence, fragment, split};
+use super::evidence::kind_code;
 use super::operation::{id_list, parse_ids};
-use super::{IdentityStore, SentAs};
-use crate::limits::{ANNOUNCE_AFTER, ANNOUNCE_CLAIM, ANNOUNCE_MERGES};
+use super::{IdentityStore, SentAs, signed, unsigned};
+use crate::limits::{ANNOUNCE_AFTER, ANNOUNCE_CLAIM, ANNOUNCE_MERGES, ROWS_PER_STATEMENT};
 
 /// A customer who is one of their own again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,9 @@ pub struct SplitRecord {
     pub fragments: Vec<FragmentId>,
     /// When the first merge that is undone was made; the beginning of time where nobody knows.
     pub merge_time: Timestamp,
+    /// The graph epoch: above that of any earlier merge or split of either customer. 0 where an
+    /// earlier program wrote it.
+    pub graph_epoch: u64,
 }
 
 impl IdentityStore {
@@ -160,6 +165,7 @@ pub(super) async fn insert_splits(
         split::Column::Announced,
         split::Column::ClaimTime,
         split::Column::SentAs,
+        split::Column::GraphEpoch,
     ]);
     for split in splits {
         insert.values_panic([
@@ -172,9 +178,62 @@ pub(super) async fn insert_splits(
             false.into(),
             time.as_millis().into(),
             sent.get(&split.id).map(|it| it.0).into(),
+            signed(split.graph_epoch).into(),
         ]);
     }
     transaction.execute(&insert).await?;
+    Ok(())
+}
+
+/// Takes back the evidence that ties those who came out by an event to those who stay: it holds
+/// nobody together any more.
+pub(super) async fn retract_ties(
+    transaction: &DatabaseTransaction,
+    split: &SplitRecord,
+) -> Result<(), DbErr> {
+    let kinds = [EvidenceKind::Joined, EvidenceKind::Forced].map(kind_code);
+    let theirs: Vec<FragmentId> = std::iter::once(split.customer.fragment())
+        .chain(split.fragments.iter().copied())
+        .collect();
+    for some in theirs.chunks(ROWS_PER_STATEMENT) {
+        let own = || some.iter().map(|it| it.uuid());
+        let (one, other) = (
+            evidence::Column::FragmentId,
+            evidence::Column::JoinedFragmentId,
+        );
+        let rows = evidence::Entity::find()
+            .filter(one.is_in(own()).or(other.is_in(own())))
+            .filter(evidence::Column::Kind.is_in(kinds))
+            .filter(evidence::Column::RetractedBy.is_null())
+            .all(transaction)
+            .await?;
+        for rows in rows.chunks(ROWS_PER_STATEMENT) {
+            let ends = rows
+                .iter()
+                .flat_map(|row| [Some(row.fragment_id), row.joined_fragment_id]);
+            let found = fragment::Entity::find()
+                .filter(fragment::Column::FragmentId.is_in(ends.flatten()))
+                .all(transaction)
+                .await?;
+            let roots: HashMap<Uuid, Uuid> = found
+                .into_iter()
+                .map(|row| (row.fragment_id, row.root_id))
+                .collect();
+            let is_apart = |row: &&evidence::Model| {
+                let joined = row.joined_fragment_id.and_then(|it| roots.get(&it));
+                joined.is_some_and(|root| roots.get(&row.fragment_id) != Some(root))
+            };
+            let apart = rows.iter().filter(is_apart);
+            let apart: Vec<Uuid> = apart.map(|row| row.evidence_id).collect();
+            if !apart.is_empty() {
+                evidence::Entity::update_many()
+                    .col_expr(evidence::Column::RetractedBy, Expr::val(split.operation))
+                    .filter(evidence::Column::EvidenceId.is_in(apart))
+                    .exec(transaction)
+                    .await?;
+            }
+        }
+    }
     Ok(())
 }
 
@@ -187,5 +246,6 @@ fn record(row: &split::Model) -> Result<SplitRecord, DbErr> {
         from: CustomerId::new(row.from_customer_id),
         fragments: fragments.into_iter().map(FragmentId::new).collect(),
         merge_time: Timestamp::from_millis(row.merge_time),
+        graph_epoch: unsigned(row.graph_epoch.unwrap_or(0))?,
     })
 }

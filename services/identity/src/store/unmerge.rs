@@ -62,6 +62,29 @@ impl IdentityStore {
             }
         }
     }
+
+    /// Returns the fragment that an identifier left in an unmerge, by the fragment that was made of
+    /// it.
+    pub(crate) async fn left_by(
+        &self,
+        operation: Uuid,
+        made: FragmentId,
+    ) -> Result<Option<FragmentId>, DbErr> {
+        let (a, b) = (
+            cannot_link::Column::FragmentA,
+            cannot_link::Column::FragmentB,
+        );
+        let found = cannot_link::Entity::find()
+            .filter(cannot_link::Column::OperationId.eq(operation))
+            .filter(a.eq(made.uuid()).or(b.eq(made.uuid())))
+            .one(self.database.orm())
+            .await?;
+        let ends = found
+            .into_iter()
+            .flat_map(|row| [row.fragment_a, row.fragment_b]);
+        let mut ends = ends.map(FragmentId::new);
+        Ok(ends.find(|it| *it != made))
+    }
 }
 
 async fn write(transaction: &DatabaseTransaction, parting: &Parting) -> Result<(), CommitError> {
@@ -99,10 +122,9 @@ async fn write(transaction: &DatabaseTransaction, parting: &Parting) -> Result<(
         epoch: (Some(view.id) == kept).then_some(parting.epoch),
     });
     let changes: Vec<CustomerChange> = changes.collect();
-    let others = parting.customers.iter().skip(1);
-    let highest: HashMap<CustomerId, u64> =
-        others.map(|view| (view.id, parting.epoch + 1)).collect();
-    write_customers(transaction, &changes, &highest).await?;
+    let all = parting.customers.iter();
+    let epochs: HashMap<CustomerId, u64> = all.map(|view| (view.id, parting.epoch + 1)).collect();
+    write_customers(transaction, &changes, &epochs).await?;
     retract(transaction, parting).await?;
     insert_cannot_links(transaction, parting).await?;
     let splits = &parting.splits;

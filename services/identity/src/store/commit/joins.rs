@@ -1,19 +1,20 @@
 //! Merges and splits of a batch, with the history of what moved.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use identity_core::{Changes, EvidenceKind};
+use identity_core::{Changes, EvidenceKind, Step};
 use kernel::{CustomerId, FragmentId};
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use uuid::Uuid;
 
 use super::Cause;
+use super::epochs::GraphEpochs;
 use crate::chance::Chance;
 use crate::store::entity::{cannot_link, customer, fragment, merge};
 use crate::store::operation::{OperationKind, OperationRecord, insert_operation};
 use crate::store::split::insert_splits;
-use crate::store::{MergeRecord, News, SentAs, SentBy, SplitRecord};
+use crate::store::{MergeRecord, News, SentBy, SplitRecord, signed};
 
 /// Redirects the fragments of merged and split customers straight to where they end up, and records
 /// the merges and splits. Returns them in order.
@@ -21,19 +22,20 @@ pub(super) async fn join(
     transaction: &DatabaseTransaction,
     changes: &Changes,
     cause: Cause<'_>,
-    (sent, chance): (&SentBy, &dyn Chance),
+    (sent, chance, epochs): (&SentBy, &dyn Chance, &mut GraphEpochs),
 ) -> Result<Vec<News>, DbErr> {
     lift_cannot_links(transaction, sent.lifted()).await?;
     redirect(transaction, changes).await?;
     let operations = moves(changes, cause, chance);
-    let news = news(changes, chance, &operations);
-    insert_merges(transaction, &news, cause, sent).await?;
+    let news = news(changes, (chance, epochs), &operations);
+    let places = || changes.steps().map(Step::event_place);
+    let merges = news.iter().zip(places());
+    let merges = merges.filter_map(|(it, place)| Some((it.merge()?, place)));
+    insert_merges(transaction, merges.collect(), cause, sent).await?;
+    let by = news.iter().zip(places());
+    let by = by.filter_map(|(it, place)| Some((it.id(), sent.event(place)?)));
     let splits: Vec<SplitRecord> = news.iter().filter_map(News::split).cloned().collect();
-    let by: HashMap<Uuid, SentAs> = splits
-        .iter()
-        .filter_map(|it| Some((it.id, sent.merge(it.customer)?)))
-        .collect();
-    insert_splits(transaction, &splits, cause.time, &by).await?;
+    insert_splits(transaction, &splits, cause.time, &by.collect()).await?;
     for (record, about) in operations.into_values() {
         insert_operation(transaction, &record, about, None).await?;
     }
@@ -145,7 +147,10 @@ fn moves(
         let from = row.joined.unwrap_or(row.fragment);
         push_new(&mut record.from, from.into());
         if row.kind == EvidenceKind::Moved {
-            push_new(&mut record.to, row.fragment.into());
+            let mut fitted = changes.refits.iter();
+            let fitted = fitted.find(|it| it.fragment == row.fragment);
+            let to = fitted.map_or_else(|| row.fragment.into(), |it| it.to);
+            push_new(&mut record.to, to);
         }
         about.extend([from, row.fragment]);
     }
@@ -158,49 +163,47 @@ fn push_new(list: &mut Vec<CustomerId>, id: CustomerId) {
     }
 }
 
-/// The merges and splits of a batch in their order, each with an id.
+/// The merges and splits of a batch in their order, each with an id and a graph epoch.
 fn news(
     changes: &Changes,
-    chance: &dyn Chance,
+    (chance, epochs): (&dyn Chance, &mut GraphEpochs),
     operations: &BTreeMap<usize, (OperationRecord, Vec<FragmentId>)>,
 ) -> Vec<News> {
-    let mut splits = changes.splits.iter().peekable();
-    let mut news = Vec::with_capacity(changes.merges.len() + changes.splits.len());
-    for place in 0..=changes.merges.len() {
-        while let Some(split) = splits.next_if(|it| it.merges_before <= place) {
-            let is_about = |(_, about): &&(OperationRecord, Vec<FragmentId>)| {
-                split.fragments.iter().any(|it| about.contains(it))
-            };
-            let operation = operations.values().find(is_about);
-            let others = split.fragments.iter().copied();
-            news.push(News::Split(SplitRecord {
-                id: chance.merge(),
-                operation: operation.map_or_else(|| chance.merge(), |(record, _)| record.id),
-                customer: split.into,
-                from: split.from,
-                fragments: others.filter(|it| *it != split.into.fragment()).collect(),
-                merge_time: kernel::Timestamp::MIN,
-            }));
-        }
-        if let Some(merge) = changes.merges.get(place) {
-            news.push(News::Merge(MergeRecord {
+    let news = changes.steps().map(|step| {
+        let graph_epoch = epochs.take(step);
+        match step {
+            Step::Merge(merge) => News::Merge(MergeRecord {
                 id: chance.merge(),
                 from: merge.from,
                 into: merge.into,
-            }));
+                graph_epoch,
+            }),
+            Step::Split(split) => {
+                let id = chance.merge();
+                let operation = operations.get(&split.event_place);
+                let others = split.fragments.iter().copied();
+                News::Split(SplitRecord {
+                    id,
+                    operation: operation.map_or_else(|| chance.merge(), |(record, _)| record.id),
+                    customer: split.into,
+                    from: split.from,
+                    fragments: others.filter(|it| *it != split.into.fragment()).collect(),
+                    merge_time: kernel::Timestamp::MIN,
+                    graph_epoch,
+                })
+            }
         }
-    }
-    news
+    });
+    news.collect()
 }
 
 async fn insert_merges(
     transaction: &DatabaseTransaction,
-    news: &[News],
+    merges: Vec<(MergeRecord, usize)>,
     cause: Cause<'_>,
     sent: &SentBy,
 ) -> Result<(), DbErr> {
-    let mut merges = news.iter().filter_map(News::merge).peekable();
-    if merges.peek().is_none() {
+    if merges.is_empty() {
         return Ok(());
     }
     let mut insert = Query::insert();
@@ -215,11 +218,12 @@ async fn insert_merges(
         merge::Column::ClaimTime,
         merge::Column::SentAs,
         merge::Column::EventId,
+        merge::Column::GraphEpoch,
     ]);
-    for merge in merges {
-        let place = sent.place(merge.from);
-        let event_id = place.map(|place| cause.origins.origin(place).event_id);
+    for (merge, place) in merges {
+        let event_id = Some(cause.origins.origin(place).event_id);
         let event_id = event_id.filter(|it| !it.is_empty()).map(str::to_owned);
+        let sent = sent.event(place).or_else(|| sent.merge(merge.from));
         insert.values_panic([
             merge.id.into(),
             merge.from.uuid().into(),
@@ -229,8 +233,9 @@ async fn insert_merges(
             cause.time.as_millis().into(),
             false.into(),
             cause.time.as_millis().into(),
-            sent.merge(merge.from).map(|it| it.0).into(),
+            sent.map(|it| it.0).into(),
             event_id.into(),
+            signed(merge.graph_epoch).into(),
         ]);
     }
     transaction.execute(&insert).await?;

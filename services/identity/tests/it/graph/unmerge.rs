@@ -1,7 +1,7 @@
 //! Customers taken apart, who stay so.
 
 use hot::StreamName;
-use identity::store::{OperationKind, SentAs};
+use identity::store::{EvidenceRecord, News, OperationKind, SentAs};
 use identity::{Announcer, Unmerge, UnmergeBy, UnmergeError, Unmerged};
 use identity_core::{DropReason, EvidenceKind, Rules};
 use kernel::CustomerId;
@@ -167,7 +167,7 @@ async fn what_other_evidence_holds_together_does_not_come_apart() {
 async fn a_forced_merge_lifts_what_an_unmerge_said() {
     for sql in BOTH {
         let mut world = World::open(sql, Rules::default()).await;
-        world.batch(&EVENTS, &[]).await;
+        let first = world.batch(&EVENTS, &[]).await;
         let by = UnmergeBy::Event("e3".to_owned());
         let unmerged = world.unmerge(by, "r").await.expect("comes apart");
         let both = ids(&unmerged);
@@ -187,7 +187,13 @@ async fn a_forced_merge_lifts_what_an_unmerge_said() {
         assert_eq!(world.picture().await, ["d1 a@x.io b@x.io u1"]);
         let sent = SentAs::merge("m").expect("a name");
         let made = world.store.merges_sent_as(&[(sent, into.fragment())]).await;
-        assert_eq!(made.expect("reads").len(), 1);
+        let made = made.expect("reads");
+        assert_eq!(made.len(), 1);
+        // Each word is newer than the one before, and its row keeps the number.
+        let told = [&first.news[0], &unmerged.news[0], &news[0]];
+        let [joined, apart, again] = told.map(News::graph_epoch);
+        assert!(0 < joined && joined < apart && apart < again, "{told:?}");
+        assert_eq!(news[0].merge(), Some(made[0].1));
         let by = UnmergeBy::Operation(news[0].id());
         let apart = world.unmerge(by, "r2").await.expect("comes apart again");
         assert_eq!(ids(&apart), both);
@@ -200,10 +206,7 @@ async fn a_device_that_goes_to_the_newest_owner_is_told_as_a_split_and_a_merge()
     world.event("user_id=tom anonymous_id=d").await;
     let resolved = world.batch(&["user_id=summer anonymous_id=d"], &[5]).await;
     assert_eq!(world.picture().await, ["tom", "d summer"]);
-    let splits = resolved
-        .news
-        .iter()
-        .filter_map(identity::store::News::split);
+    let splits = resolved.news.iter().filter_map(News::split);
     assert_eq!(splits.count(), 1, "{:?}", resolved.news);
     let again = world.batch(&["user_id=summer anonymous_id=d"], &[5]).await;
     assert_eq!(
@@ -211,4 +214,42 @@ async fn a_device_that_goes_to_the_newest_owner_is_told_as_a_split_and_a_merge()
         resolved.resolutions[0].customer
     );
     world.check_counts().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_goes_to_another_customer_is_in_the_history_and_evidence_of_both() {
+    for sql in [Sql::Sqlite, Sql::Postgres] {
+        // The device is the older fragment of who had it, or the newer one.
+        for own in [
+            ["anonymous_id=d", "user_id=tom"],
+            ["user_id=tom", "anonymous_id=d"],
+        ] {
+            let mut world = World::open(sql, rules(&[], Rule::ReassignNewest)).await;
+            for event in own {
+                world.event(event).await;
+            }
+            world.event("user_id=tom anonymous_id=d").await;
+            let summer = world.event("user_id=summer anonymous_id=d").await.customer;
+            let tom = world.event("user_id=tom").await.customer;
+            assert_ne!(tom, summer);
+            for customer in [tom, summer] {
+                let history = world.store.history(customer, None, 10).await;
+                let history = history.expect("reads");
+                let moved = history.iter().find(|it| it.kind == OperationKind::Move);
+                let moved = moved.unwrap_or_else(|| panic!("{customer}: {history:?}"));
+                assert_eq!(moved.to, [summer], "{moved:?}");
+                assert_eq!(moved.event_id, "e4");
+                let evidence = world.store.evidence(customer, 100).await.expect("reads");
+                let is_moved = |it: &&EvidenceRecord| it.kind == EvidenceKind::Moved;
+                let told = evidence.iter().find(is_moved).expect("told to both");
+                let ends = [Some(told.fragment), told.joined];
+                assert!(ends.contains(&Some(tom.fragment())), "{told:?}");
+            }
+            let evidence = world.store.evidence(tom, 100).await.expect("reads");
+            let ties = evidence.iter().filter(|it| it.kind == EvidenceKind::Joined);
+            let ties: Vec<_> = ties.map(|it| it.retracted_by.is_some()).collect();
+            assert_eq!(ties, [true], "the old link was taken back: {evidence:?}");
+            world.check_counts().await;
+        }
+    }
 }

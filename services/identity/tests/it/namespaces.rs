@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use definitions::{
-    Change, DefinitionKey, DefinitionStore, IfMatch, MIGRATIONS, Owner as _, References,
+    Change, DefinitionKey, DefinitionRpc, DefinitionStore, IfMatch, MIGRATIONS, Owner, References,
 };
 use engine::TimeSource;
 use hot::StreamName;
 use identity::store::IdentityStore;
 use identity::{NamespaceCatalog, Source};
 use identity_core::Rules;
-use proto::definition::v1::{Definition, DefinitionKind, definition::Kind};
+use proto::definition::v1::definition_service_server::DefinitionService as _;
+use proto::definition::v1::{
+    Definition, DefinitionKind, DeleteDefinitionRequest, definition::Kind,
+};
 use proto::identity::v1;
+use rpc::Idempotency;
+use storage::Requests;
 
 use crate::fixture::{Fixture, Sql, event};
 
@@ -193,6 +198,24 @@ async fn deleting_or_switching_off_is_held_against_values_too() {
     refused(
         gone,
         &["cannot become NORMALIZER_EMAIL from NORMALIZER_TRIM"],
+    );
+    // The call says so as of what others refer to.
+    let idempotency = Idempotency::new(Requests::new(fixture.identity.database.clone()));
+    let owners: Vec<Arc<dyn Owner>> = vec![Arc::<DefinitionStore<_>>::clone(&store)];
+    let rpc = DefinitionRpc::new(owners, None, idempotency);
+    let request = DeleteDefinitionRequest {
+        request_id: "r".to_owned(),
+        kind: DefinitionKind::Namespace.into(),
+        name: "email".to_owned(),
+        ..DeleteDefinitionRequest::default()
+    };
+    let status = rpc.delete_definition(tonic::Request::new(request)).await;
+    let status = status.expect_err("values are stored");
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+    let told = status.message();
+    assert!(
+        told.contains("is in use by what is stored: namespace[\"email\"].normalizer"),
+        "{told}"
     );
     let off = v1::Namespace {
         disabled: true,

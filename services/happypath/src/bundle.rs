@@ -20,9 +20,14 @@ pub(crate) use diff::unified_diff;
 use kinds::rank;
 pub(crate) use kinds::{KINDS, kind, parse_kind, service};
 
+/// Said of mistakes before anything was applied.
+const NOTHING_APPLIED: &str = "nothing was applied";
+
 /// The definitions of files and folders, in the order in which they depend on one another.
 pub(crate) struct Bundle {
     definitions: Vec<Located<Definition>>,
+    /// Said of mistakes: that nothing came of the files.
+    nothing: &'static str,
     /// The etags that they must have, by kind and name; all others are whatever they are.
     if_match: BTreeMap<DefinitionKey, String>,
 }
@@ -30,6 +35,12 @@ pub(crate) struct Bundle {
 impl Bundle {
     /// Reads files, and every `.yaml`, `.yml` and `.json` file of folders.
     pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        Self::read_or(paths, NOTHING_APPLIED)
+    }
+
+    /// Reads files for something else than to apply them, with what is said of it where they have
+    /// mistakes.
+    pub(crate) fn read_or(paths: &[PathBuf], nothing: &'static str) -> Result<Self, Failure> {
         let mut definitions = Vec::new();
         let mut mistakes = Vec::new();
         for file in files(paths)? {
@@ -39,7 +50,7 @@ impl Bundle {
             }
         }
         if !mistakes.is_empty() {
-            return Err(refused(&mistakes, 0, &[], false));
+            return Err(refused(&mistakes, 0, nothing, false));
         }
         if definitions.is_empty() {
             return Err(Failure::mistake("the files hold no definitions"));
@@ -54,6 +65,7 @@ impl Bundle {
         definitions.sort_by_key(|located| rank(kind(&located.value)));
         Ok(Self {
             definitions,
+            nothing,
             if_match: BTreeMap::new(),
         })
     }
@@ -119,7 +131,7 @@ impl Bundle {
             let located = self.definitions.get(flaw.index)?;
             Some(located.mistake(&flaw.violation))
         });
-        refused(&mistakes.collect::<Vec<_>>(), 0, &[], false)
+        refused(&mistakes.collect::<Vec<_>>(), 0, self.nothing, false)
     }
 
     /// The services that keep the definitions.
@@ -155,7 +167,7 @@ impl Bundle {
             return Ok(planned);
         }
         let mistakes = mistakes.into_iter().collect::<Vec<_>>();
-        Err(refused(&mistakes, more, &[], is_race))
+        Err(refused(&mistakes, more, self.nothing, is_race))
     }
 
     /// Applies the bundle, one process after the other. Validate it first: then a process refuses
@@ -188,6 +200,7 @@ impl Bundle {
                     let more = omitted_violations(&status);
                     let is_race = status.code() == Code::Aborted;
                     let mistakes = self.mistakes_of(status, Some(&own))?;
+                    let applied = what_was_applied(&applied);
                     return Err(refused(&mistakes, more, &applied, is_race));
                 }
             }
@@ -226,12 +239,7 @@ impl Bundle {
 /// Refuses a bundle with these mistakes, and so many that an answer counted only. What other
 /// processes applied before stays applied. In a race they are no mistakes of the files: somebody
 /// changed the definitions meanwhile.
-fn refused(
-    mistakes: &[Mistake],
-    more: usize,
-    applied: &[AppliedDefinition],
-    is_race: bool,
-) -> Failure {
+fn refused(mistakes: &[Mistake], more: usize, applied: &str, is_race: bool) -> Failure {
     let mut lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     let count = match lines.len() + more {
         1 => "1 mistake".to_owned(),
@@ -240,11 +248,7 @@ fn refused(
     if more > 0 {
         lines.push(format!("and {more} more: correct these first"));
     }
-    let refused = Failure::mistake(format!(
-        "{count}; {}\n{}",
-        what_was_applied(applied),
-        lines.join("\n")
-    ));
+    let refused = Failure::mistake(format!("{count}; {applied}\n{}", lines.join("\n")));
     if is_race {
         refused.by_a_race()
     } else {
@@ -261,7 +265,7 @@ fn what_was_applied(applied: &[AppliedDefinition]) -> String {
         .map(|it| format!("{}/{}", kind_word(it.kind()), it.name))
         .collect();
     match names.as_slice() {
-        [] => "nothing was applied".to_owned(),
+        [] => NOTHING_APPLIED.to_owned(),
         names => format!(
             "applied before, by other processes: {}; nothing else was",
             names.join(", ")

@@ -52,9 +52,9 @@ enum Action {
     Erase(Box<erase::Args>),
     /// Tells how far erasures are
     Erasures(Box<erasures::Args>),
-    /// Drops all events of somebody from now on; what is known of them stays
+    /// Refuses the events of somebody from now on; what is known of them stays
     Suppress(Box<suppress::Args>),
-    /// Takes that back
+    /// Takes back that somebody is suppressed
     Unsuppress(Box<suppress::Args>),
     /// Writes all that is known about a person as JSON Lines
     Export(Box<export::Args>),

@@ -201,7 +201,8 @@ pub(super) async fn remove(
         }
     }
     delete(transaction, "identity_customer", "customer_id", customers).await?;
-    // People write reasons, and may write of people; senders make ids of events of anything.
+    // People write reasons, and may write of people; senders make ids of events and of requests of
+    // anything.
     for column in ["from_customer_id", "into_customer_id"] {
         blank(transaction, "identity_merge", column, fragments).await?;
     }
@@ -214,6 +215,7 @@ pub(super) async fn remove(
         update
             .table(Alias::new("identity_operation"))
             .value(Alias::new("reason"), "")
+            .value(Alias::new("request_id"), "")
             .value(Alias::new("event_id"), "")
             .value(Alias::new("outcome"), Option::<Vec<u8>>::None)
             .and_where(Expr::col(Alias::new("operation_id")).in_subquery(own));
@@ -249,6 +251,7 @@ async fn blank(
         update
             .table(Alias::new(table))
             .value(Alias::new("reason"), "")
+            .value(Alias::new("request_id"), "")
             .value(Alias::new("event_id"), Option::<String>::None)
             .and_where(Expr::col(Alias::new(column)).is_in(some.iter().copied()));
         transaction.execute(&update).await?;

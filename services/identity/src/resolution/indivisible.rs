@@ -5,13 +5,13 @@ use std::error::Error;
 
 use engine::PlannedSplit;
 use futures::future::join_all;
-use kernel::{CustomerId, Owner};
+use kernel::{CustomerId, FragmentId, Owner};
 use runtime::{SplitPreviews, Unasked};
 use tokio::time::Instant;
 
 use super::ResolutionRpc;
 use crate::store::CustomerRecord;
-use crate::unmerge::{Unmerge, UnmergeBy};
+use crate::unmerge::{Unmerge, UnmergeBy, Unmerged};
 
 /// The services that decide, in the order in which they come.
 const ASKED: [Owner; 3] = [Owner::Segmentation, Owner::Journey, Owner::Activation];
@@ -19,12 +19,8 @@ const ASKED: [Owner; 3] = [Owner::Segmentation, Owner::Journey, Owner::Activatio
 impl ResolutionRpc {
     /// Says what of customers who come apart, the one who stays first, cannot be told apart, and
     /// whose it stays.
-    pub(super) async fn indivisible(
-        &self,
-        unmerge: &Unmerge,
-        customers: &[CustomerRecord],
-    ) -> Vec<String> {
-        let [keeper, others @ ..] = customers else {
+    pub(super) async fn indivisible(&self, unmerge: &Unmerge, done: &Unmerged) -> Vec<String> {
+        let [keeper, others @ ..] = done.customers.as_slice() else {
             return Vec::new();
         };
         if others.is_empty() {
@@ -41,7 +37,7 @@ impl ResolutionRpc {
                 "Runs that ended when the customers were joined stay ended.".to_owned(),
             ],
         };
-        told.extend(identifiers(&unmerge.by, keeper, others));
+        told.extend(identifiers((&unmerge.by, done.left), &done.customers));
         told.extend(self.event_log());
         told
     }
@@ -63,9 +59,15 @@ impl ResolutionRpc {
     }
 }
 
-/// Says which identifiers are of several customers.
-fn identifiers(by: &UnmergeBy, keeper: &CustomerRecord, others: &[CustomerRecord]) -> Vec<String> {
-    let keeper_id = keeper.id;
+/// Says which identifiers are of several customers, and whose it stays what one taught that leaves
+/// its fragment.
+fn identifiers(
+    (by, left): (&UnmergeBy, Option<FragmentId>),
+    customers: &[CustomerRecord],
+) -> Vec<String> {
+    let [keeper, others @ ..] = customers else {
+        return Vec::new();
+    };
     let mut told = Vec::new();
     for other in others {
         let shared = other.identifiers.iter();
@@ -77,15 +79,15 @@ fn identifiers(by: &UnmergeBy, keeper: &CustomerRecord, others: &[CustomerRecord
                  went."
             )
         }));
-        if let UnmergeBy::Identifier(identifier) = by
-            && other.identifiers == std::slice::from_ref(identifier)
-        {
-            let (namespace, value) = (&identifier.namespace, &identifier.value);
-            told.push(format!(
-                "Where {namespace}:{value} shared its fragment with other identifiers, it leaves \
-                 alone: what its events taught stays with {keeper_id}."
-            ));
-        }
+    }
+    let stays = left.and_then(|left| customers.iter().find(|it| it.fragments.contains(&left)));
+    if let (UnmergeBy::Identifier(identifier), Some(stays)) = (by, stays) {
+        let (namespace, value) = (&identifier.namespace, &identifier.value);
+        told.push(format!(
+            "{namespace}:{value} shares its fragment with other identifiers, and leaves alone: \
+             what its events taught stays with {}.",
+            stays.id
+        ));
     }
     told
 }

@@ -117,7 +117,7 @@ fn of_evidence(evidence: &v1::IdentityEvidence) -> String {
         ),
     };
     let retracted = if evidence.retracted {
-        "; an unmerge took that back"
+        "; that was taken back"
     } else {
         ""
     };
@@ -217,7 +217,7 @@ mod tests {
                 "login:ID_C came to fragment c at 1970-01-01T00:00:01Z by event e4 from web; \
                  seen 2 times, last at 1970-01-01T00:00:03Z.",
                 "Fragments c and d were joined at 1970-01-01T00:00:02Z by somebody who said \
-                 so; an unmerge took that back.",
+                 so; that was taken back.",
             ]
         );
     }

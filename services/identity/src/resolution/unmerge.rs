@@ -42,7 +42,7 @@ impl ResolutionRpc {
         let done = intake.unmerge(&unmerge, Some(self.rpc.patience())).await;
         let (done, took) = done.map_err(|error| failure(&unmerge, error))?;
         audit::subjects(done.customers.iter().map(|customer| customer.id));
-        let indivisible = self.indivisible(&unmerge, &done.customers).await;
+        let indivisible = self.indivisible(&unmerge, &done).await;
         let remaining = done.remaining.into_iter();
         let operation = done.operation_id.map(|id| id.to_string());
         Ok(v1::UnmergeCustomersResponse {

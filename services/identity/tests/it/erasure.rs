@@ -221,11 +221,17 @@ async fn who_is_suppressed_is_dropped_until_that_is_taken_back() {
         let suppress = v1::SuppressRequest {
             request_id: "1".to_owned(),
             identifiers: vec![identifier("email=ann@x.de")],
-            reason: String::new(),
         };
         let answer = process.erasures.suppress(Request::new(suppress)).await;
         assert_eq!(answer.expect("suppressed").into_inner().suppressed_count, 2);
         refused(process.send("user_id=ann", None).await, "SUPPRESSED");
+        refused(
+            process.send("user_id=ann anonymous_id=new", None).await,
+            "SUPPRESSED",
+        );
+        // One that names somebody else first goes on without it.
+        let other = process.send("user_id=eve email=ann@x.de", None).await;
+        assert_ne!(other.expect("taken"), id);
         let unsuppress = v1::UnsuppressRequest {
             request_id: "2".to_owned(),
             identifiers: vec![identifier("user_id=ann")],

@@ -23,7 +23,8 @@ pub(super) struct Args {
     /// Shows whom and what it would erase, and changes nothing
     #[arg(long)]
     dry_run: bool,
-    /// Drops all later events with the identifiers too; otherwise who comes back is somebody new
+    /// Suppresses the identifiers too, as `identity suppress` does; otherwise who comes back is
+    /// somebody new
     #[arg(long)]
     suppress: bool,
     /// Writes logs, journals and snapshots again at once

@@ -11,8 +11,8 @@ use crate::output::{json_of, print_json};
 /// Arguments of `identity merge`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Ids, or identifiers such as user_id:u1; at least two
-    #[arg(required = true, num_args = 2.., value_name = "CUSTOMER")]
+    /// Ids, or identifiers such as user_id:u1: 2 to 10
+    #[arg(required = true, num_args = 2..=10, value_name = "CUSTOMER")]
     customers: Vec<String>,
     /// The reason, for the record
     #[arg(long, default_value = "", hide_default_value = true)]

@@ -35,7 +35,7 @@ Policies:
   switch_session        the identifier goes to the customer of the event, earlier events stay
   union_all             the customers are joined, up to the limits of a customer")]
 pub(crate) struct Args {
-    /// The policy
+    /// The policy; it counts whatever `conflict_rule` the files of --namespaces have
     #[arg(long, value_name = "NAME", value_parser = policy::named)]
     policy: policy::Named,
     /// Definitions of namespaces and of limits of the policy, as `apply` reads them, laid over the

@@ -20,7 +20,10 @@ use crate::output::{print, remark};
 #[command(after_help = "\
 A backup that is restored knows nothing of who was erased after it was made. Export the tombstones with each backup and after
 each erasure, keep the file as backups are kept, and import the newest one after a restore, before any service starts: whoever
-was erased since is erased again, and their events are dropped.")]
+was erased since is erased again, and their events are refused.
+
+The key that the hashes are made with is sealed where the identity service has --secret-keys. `happypath dev FOLDER` always has:
+its keys are in FOLDER/secret.keys.")]
 pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
@@ -48,7 +51,8 @@ struct Place {
     /// The name of the installation, where it has one
     #[arg(long, env = "HAPPYPATH_INSTALLATION", value_name = "NAME")]
     installation: Option<InstallationName>,
-    /// The file of keys that seal secrets, where the identity service has one
+    /// The file of keys that seal secrets, where the identity service has one; that of a folder of
+    /// `happypath dev` is FOLDER/secret.keys
     #[arg(long, env = "HAPPYPATH_SECRET_KEYS", value_name = "FILE")]
     secret_keys: Option<PathBuf>,
 }
@@ -99,9 +103,18 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             let taken = import_tombstones(&database, vault.as_ref(), &text, now).await;
             let taken = taken.map_err(|error| Failure::failed(error.to_string()))?;
             remark("Start the services now: they go on with what is left to erase.");
+            let of = |count: u64, one: &str, many: &str| match count {
+                1 => format!("1 {one}"),
+                count => format!("{count} {many}"),
+            };
             print(&format!(
-                "{} tombstones taken; {} customers of the backup are erased again.",
-                taken.tombstones, taken.customers
+                "{} taken; {} erased again.",
+                of(taken.tombstones, "tombstone", "tombstones"),
+                of(
+                    taken.customers,
+                    "customer of the backup is",
+                    "customers of the backup are"
+                )
             ))
         }
     }

@@ -66,7 +66,7 @@ fn bad_namespaces_are_told_by_their_place() {
         ("other.yaml", "segment: {name: x, expression: 'true'}\n"),
     ];
     for (file, part) in [
-        ("bad.yaml", "bad.yaml:1:"),
+        ("bad.yaml", "; nothing was decided\nbad.yaml:1:"),
         ("other.yaml", "does not count here"),
         ("none.yaml", "none.yaml: cannot be read"),
     ] {

@@ -235,6 +235,33 @@ async fn what_is_linked_comes_apart_again_and_both_are_in_the_history() {
 }
 
 #[tokio::test]
+async fn what_an_identifier_taught_that_leaves_alone_stays_with_its_fragment() {
+    let (mut client, mut resolution, _fixture) = both().await;
+    let mut sent = Vec::new();
+    for event in [
+        "anonymous_id=a1 email=e@x.io",
+        "anonymous_id=a2 phone=+4930123456",
+        "anonymous_id=a2 email=e@x.io",
+    ] {
+        sent.extend(ingest(&mut client, "", &[event]).await.expect("ingests"));
+    }
+    assert_eq!(sent[2].customer_id, sent[0].customer_id);
+    for (id, dry_run) in [("d", true), ("u", false), ("u", false)] {
+        let request = v1::UnmergeCustomersRequest {
+            request_id: id.to_owned(),
+            by: Some(By::Identifier(identifier("anonymous_id=a2"))),
+            dry_run,
+            ..v1::UnmergeCustomersRequest::default()
+        };
+        let apart = resolution.unmerge_customers(request).await.expect("apart");
+        let told = apart.into_inner().indivisible.join("\n");
+        // The other fragment, which comes apart too and is not the one that keeps the id.
+        let stays = format!("what its events taught stays with {}.", sent[1].customer_id);
+        assert!(told.contains(&stays), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_told() {
     let (mut client, mut resolution, _fixture) = both().await;
     ingest(&mut client, "", &["user_id=u1"])

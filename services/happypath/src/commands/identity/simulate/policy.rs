@@ -51,7 +51,7 @@ pub(super) fn rules(rule: Named, files: &[PathBuf]) -> Result<Rules, Failure> {
             Failure::failed(flaws.collect::<Vec<_>>().join("; "))
         });
     }
-    let bundle = Bundle::read(files)?;
+    let bundle = Bundle::read_or(files, "nothing was decided")?;
     let mut definitions: Vec<Definition> = Vec::with_capacity(bundle.definitions().len() + 1);
     let mut has_policy = false;
     let mut flaws = Vec::new();

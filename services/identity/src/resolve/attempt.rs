@@ -205,9 +205,11 @@ impl Resolver {
             .iter()
             .map(|it| (it.fragment, it.to))
             .collect();
-        // Whoever left with more than what the batch names has other identifiers in the cache.
-        let large = changes.splits.iter().filter(|it| it.fragments.len() > 1);
-        let gone: HashSet<FragmentId> = large.flat_map(|it| it.fragments.clone()).collect();
+        // Who is left behind, or left with more than what the batch names, has other identifiers in
+        // the cache.
+        let splits = changes.splits.iter();
+        let others = splits.filter(|it| it.is_remainder || it.fragments.len() > 1);
+        let gone: HashSet<FragmentId> = others.flat_map(|it| it.fragments.clone()).collect();
         if !gone.is_empty() {
             self.cache.forget_fragments(&gone);
         }

@@ -217,7 +217,6 @@ async fn a_device_that_goes_to_the_newest_owner_is_told_as_a_split_and_a_merge()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "who loses a device whose fragment is the root is found as the one who took it"]
 async fn a_device_that_goes_to_another_customer_is_in_the_history_and_evidence_of_both() {
     for sql in [Sql::Sqlite, Sql::Postgres] {
         // The device is the older fragment of who had it, or the newer one.

@@ -158,7 +158,6 @@ pub(crate) fn awaited(
         body: Some(Body::Awaited(MergeAwaited {
             from_customer_ids: id_bytes(from),
             graph_epoch,
-            ..MergeAwaited::default()
         })),
         ..Record::default()
     }

@@ -171,22 +171,24 @@ pub(crate) async fn look_at_head(
         .map_err(|source| FindError::Unreadable { customer, source })
 }
 
-/// The way of a read along redirects, and along unmerges: whoever came out of another is with those
-/// who came out with them, though a redirect still leads to that one.
+/// The way of a read along redirects, and along unmerges: of those who are met on it, some have
+/// come apart from others, though a redirect still leads there.
 #[derive(Debug)]
 pub(crate) struct Way {
-    /// All who were met.
-    met: Vec<CustomerId>,
-    /// Where unmerges led.
-    came_out: Vec<CustomerId>,
+    /// The customer who is looked for.
+    who: CustomerId,
+    /// Since which graph epoch they are part of the one who is looked at.
+    since: u64,
+    came_out: bool,
 }
 
 impl Way {
     /// Begins with the id that is asked for.
-    pub(crate) fn from(customer: CustomerId) -> Self {
+    pub(crate) const fn from(customer: CustomerId) -> Self {
         Self {
-            met: vec![customer],
-            came_out: Vec::new(),
+            who: customer,
+            since: 0,
+            came_out: false,
         }
     }
 
@@ -196,23 +198,20 @@ impl Way {
         current: CustomerId,
         head: &Head,
     ) -> Result<Option<CustomerId>, FindError> {
-        let gone = self.met.iter().find_map(|it| head.gone(*it));
-        // Who was joined into this one anew is on the way here.
-        let gone = gone.filter(|it| it.to != current && !self.came_out.contains(&it.to));
-        let next = match gone {
-            Some(gone) => {
-                self.came_out.push(gone.to);
-                Some(gone.to)
-            }
-            None => survivor_of(current, head)?,
-        };
-        self.met.extend(next);
-        Ok(next)
+        let apart = head.way_of(self.who, self.since);
+        let apart = apart.filter(|_| current != self.who);
+        self.came_out = apart.is_some();
+        if let Some((next, since)) = apart {
+            self.since = since;
+            return Ok(Some(next));
+        }
+        self.since = self.since.max(head.merge_epoch);
+        survivor_of(current, head)
     }
 
     /// Returns whether the last step was along an unmerge.
-    pub(crate) fn came_out(&self) -> bool {
-        !self.came_out.is_empty() && self.came_out.last() == self.met.last()
+    pub(crate) const fn came_out(&self) -> bool {
+        self.came_out
     }
 }
 

@@ -199,6 +199,12 @@ impl Head {
         self.redirect.is_none() && (is_waiting || self.coming_back().is_some())
     }
 
+    /// Returns whether the own state of the customer leaves under a name.
+    pub(crate) fn is_leaving_as(&self, leave_id: u64, customer: CustomerId) -> bool {
+        let mut states = self.leaving.iter().flat_map(|it| &it.states);
+        states.any(|it| it.from == customer && it.leave_id == leave_id)
+    }
+
     /// Returns whether some of what leaves is still to be sent.
     pub(crate) fn is_sending(&self) -> bool {
         self.leaving.as_ref().is_some_and(|it| it.is_sending())

@@ -130,6 +130,9 @@ pub const MERGE_GRACE: kernel::Duration = kernel::Duration::from_millis(30_000);
 /// to them: as many as a customer may have fragments. Where there were more, what comes for the
 /// oldest by an old cache is taken by the one they were part of.
 pub const GONE_CUSTOMERS: usize = 100;
+/// Unmerges by which a customer came out of others, and that it remembers. Where there were more,
+/// what comes by caches that are older than these goes where the oldest of them leads.
+pub const PAST_SPLITS: usize = 32;
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
 /// Messages to other partitions under one lease, at the most: two years of a thousand a second.

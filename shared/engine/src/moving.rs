@@ -153,7 +153,6 @@ impl Moving {
             waived_ids: write_ids(&self.waived),
             absent_ids: write_ids(&self.absent),
             graph_epoch: self.epoch,
-            passed_back: false,
         }
     }
 

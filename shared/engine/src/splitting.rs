@@ -19,22 +19,27 @@ use crate::waiting::{read_ids, write_ids};
 /// The record of a customer's unmerges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Splits {
-    /// The last one by which the customer came out of another.
-    pub(crate) last: Option<LastSplit>,
+    /// Those by which the customer came out of others, the newest last.
+    pub(crate) past: Vec<PastSplit>,
     /// The wait for what was learned under the customer.
     pub(crate) coming_back: Option<ComingBack>,
+    /// The word of an unmerge that waits until the state that left is folded in.
+    pub(crate) pending: Option<SplitWord>,
+    /// Those who were joined into this one after an unmerge that is not done here, and are to send
+    /// their states once more.
+    pub(crate) missed: Vec<CustomerId>,
     /// The states that go back to customers who were part of this one.
     pub(crate) returning: Vec<Returning>,
-    /// The customers who were part of this one and left, the newest last.
+    /// The customers who were part of this one and became their own again, the newest last.
     pub(crate) gone: Vec<Gone>,
 }
 
 /// An unmerge by which a customer came out of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LastSplit {
-    /// Its graph epoch: no word that is not above it concerns the customer any more.
+pub(crate) struct PastSplit {
+    /// Its graph epoch: no word that is not above that of the newest concerns the customer any more.
     pub(crate) epoch: u64,
-    /// The customer that this one was part of.
+    /// The customer that this one was redirected to: whoever was part of this one stayed there.
     pub(crate) from: CustomerId,
 }
 
@@ -49,8 +54,6 @@ pub(crate) struct ComingBack {
     pub(crate) state: Option<Moving>,
     /// The number of times that it was asked for again.
     pub(crate) tries: u32,
-    /// Those who were joined into this one meanwhile, and are to send their states once more.
-    pub(crate) missed: Vec<CustomerId>,
 }
 
 /// An unmerge, as it is told.
@@ -63,8 +66,8 @@ pub(crate) struct SplitWord {
     pub(crate) epoch: u64,
     /// When the merge that is undone took effect at the earliest, where that is known.
     pub(crate) merge_time: Option<Timestamp>,
-    /// The customer who came out with this fragment, whose state was elsewhere: it goes there at
-    /// once. `None` for the customer who comes out.
+    /// The customer who came out with this fragment, into whom it is joined at once. `None` for the
+    /// customer who comes out.
     pub(crate) into: Option<CustomerId>,
     /// As it came.
     pub(crate) message: CustomerSplit,
@@ -79,12 +82,11 @@ pub(crate) struct Returning {
     pub(crate) ordinals: Vec<(u16, u16)>,
 }
 
-/// A customer who was part of another one and left by an unmerge.
+/// A customer who was part of another one and became their own again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gone {
     pub(crate) customer: CustomerId,
-    /// The customer that they are part of now; themselves where that is nobody else.
-    pub(crate) to: CustomerId,
+    /// The graph epoch up to which whatever comes for them is theirs.
     pub(crate) epoch: u64,
     /// The name of the leave, once the state was let go of; 0 before.
     pub(crate) leave_id: u64,
@@ -129,7 +131,7 @@ impl Splits {
 
     /// Returns whether a state is on its way by an unmerge.
     const fn is_on_way(&self) -> bool {
-        self.coming_back.is_some() || !self.returning.is_empty()
+        self.coming_back.is_some() || self.pending.is_some() || !self.returning.is_empty()
     }
 
     /// The states that come or go back.
@@ -140,18 +142,25 @@ impl Splits {
     }
 
     pub(crate) fn read(head: &stored::Head) -> Result<Option<Box<Self>>, String> {
-        let last = head.split.as_ref().map(|last| {
-            Ok::<_, String>(LastSplit {
-                epoch: last.graph_epoch,
-                from: CustomerId::try_from_bytes(&last.from_customer_id).map_err(text)?,
+        let past = head.splits.iter().map(|split| {
+            Ok::<_, String>(PastSplit {
+                epoch: split.graph_epoch,
+                from: CustomerId::try_from_bytes(&split.from_customer_id).map_err(text)?,
             })
         });
         let coming_back = head.coming_back.as_ref().map(ComingBack::read);
         let returning = head.returning.iter().map(Returning::read);
         let gone = head.gone.iter().map(Gone::read);
         let all = Self {
-            last: last.transpose()?,
+            past: past.collect::<Result<_, _>>()?,
             coming_back: coming_back.transpose()?,
+            pending: match head.pending_split.as_ref() {
+                [] => None,
+                word => Some(SplitWord::read(
+                    &CustomerSplit::decode(word).map_err(text)?,
+                )?),
+            },
+            missed: read_ids(&head.missed_ids)?,
             returning: returning.collect::<Result<_, _>>()?,
             gone: gone.collect::<Result<_, _>>()?,
         };
@@ -159,11 +168,16 @@ impl Splits {
     }
 
     pub(crate) fn write(&self, head: &mut stored::Head) {
-        head.split = self.last.map(|last| stored::Split {
-            graph_epoch: last.epoch,
-            from_customer_id: id_bytes(last.from),
+        let past = self.past.iter().map(|split| stored::Split {
+            graph_epoch: split.epoch,
+            from_customer_id: id_bytes(split.from),
         });
+        head.splits = past.collect();
         head.coming_back = self.coming_back.as_ref().map(ComingBack::write);
+        let pending = self.pending.as_ref();
+        head.pending_split =
+            pending.map_or_else(Default::default, |word| word.message.encode_to_vec().into());
+        head.missed_ids = write_ids(&self.missed);
         head.returning = self.returning.iter().map(Returning::write).collect();
         head.gone = self.gone.iter().map(Gone::write).collect();
     }
@@ -178,7 +192,6 @@ impl ComingBack {
             cause: MoveCause::read(message.cause.as_ref()),
             state: message.state.as_ref().map(Moving::read).transpose()?,
             tries: message.tries,
-            missed: read_ids(&message.missed_ids)?,
         })
     }
 
@@ -189,7 +202,6 @@ impl ComingBack {
             cause: Some(self.cause.write()),
             state: self.state.as_ref().map(Moving::write),
             tries: self.tries,
-            missed_ids: write_ids(&self.missed),
         }
     }
 }
@@ -222,7 +234,6 @@ impl Gone {
     fn read(message: &stored::Gone) -> Result<Self, String> {
         Ok(Self {
             customer: CustomerId::try_from_bytes(&message.customer_id).map_err(text)?,
-            to: CustomerId::try_from_bytes(&message.to_id).map_err(text)?,
             epoch: message.graph_epoch,
             leave_id: message.leave_id,
             ordinal: u16::try_from(message.ordinal).map_err(text)?,
@@ -232,7 +243,6 @@ impl Gone {
     fn write(&self) -> stored::Gone {
         stored::Gone {
             customer_id: id_bytes(self.customer),
-            to_id: id_bytes(self.to),
             graph_epoch: self.epoch,
             leave_id: self.leave_id,
             ordinal: self.ordinal.into(),
@@ -248,14 +258,62 @@ impl Head {
 
     /// The graph epoch of the last unmerge by which the customer came out of another; 0 for none.
     pub(crate) fn split_epoch(&self) -> u64 {
-        let last = self.splits.as_ref().and_then(|it| it.last);
+        let last = self.splits.as_ref().and_then(|it| it.past.last());
         last.map_or(0, |it| it.epoch)
     }
 
-    /// The customer that this one came out of last.
-    pub(crate) fn split_from(&self) -> Option<CustomerId> {
-        let last = self.splits.as_ref().and_then(|it| it.last);
-        last.map(|it| it.from)
+    /// Returns whether a word of a graph epoch is of before the last unmerge by which the customer
+    /// came out of another.
+    pub(crate) fn is_before_split(&self, epoch: u64) -> bool {
+        self.split_epoch() > 0 && epoch <= self.split_epoch()
+    }
+
+    /// Takes note that the customer came out of another. Of very many the oldest are forgotten.
+    pub(crate) fn add_split(&mut self, split: PastSplit) {
+        let past = &mut self.splits_mut().past;
+        past.push(split);
+        let beyond = past.len().saturating_sub(limits::PAST_SPLITS);
+        past.drain(..beyond);
+    }
+
+    /// Returns the customer with whom those stayed who were part of this one since a graph epoch,
+    /// where this one came out of another since, and the graph epoch up to then.
+    pub(crate) fn stayed_with(&self, since: u64) -> Option<(CustomerId, u64)> {
+        let mut past = self.splits.as_ref()?.past.iter();
+        let split = past.find(|it| it.epoch > since)?;
+        Some((split.from, since.max(split.epoch - 1)))
+    }
+
+    /// Returns where that goes which comes for a fragment that was part of this customer since a
+    /// graph epoch, and the graph epoch since when. `None` where it is for this customer, or for the
+    /// one that this one is redirected to.
+    pub(crate) fn way_of(&self, fragment: CustomerId, since: u64) -> Option<(CustomerId, u64)> {
+        self.splits.as_ref()?;
+        if self.redirect.is_none() && self.knows(fragment) {
+            return None;
+        }
+        match self.gone(fragment) {
+            Some(gone) if since <= gone.epoch => Some((fragment, gone.epoch)),
+            _ => self.stayed_with(since),
+        }
+    }
+
+    /// Returns whether the word of an unmerge waits until the state that left is folded in.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.splits.as_ref().is_some_and(|it| it.pending.is_some())
+    }
+
+    /// Returns whether what comes with a graph epoch comes after an unmerge that is not done here.
+    pub(crate) const fn is_behind(&self, epoch: u64) -> bool {
+        self.redirect.is_some() && self.merge_epoch > 0 && epoch > self.merge_epoch
+    }
+
+    /// Takes note that somebody is to send their state once more.
+    pub(crate) fn set_missed(&mut self, customer: CustomerId) {
+        let missed = &mut self.splits_mut().missed;
+        if !missed.contains(&customer) && missed.len() < limits::GONE_CUSTOMERS {
+            missed.push(customer);
+        }
     }
 
     /// The wait for what was learned under the customer.
@@ -304,11 +362,6 @@ impl Head {
             let is_older = |it: &Gone| it.customer == customer && it.epoch < epoch;
             splits.gone.retain(|it| !is_older(it));
         }
-    }
-
-    /// Returns whether a customer left by an unmerge, and a word of a graph epoch says nothing newer.
-    pub(crate) fn is_gone_since(&self, customer: CustomerId, epoch: u64) -> bool {
-        self.gone(customer).is_some_and(|it| epoch <= it.epoch)
     }
 
     /// Returns whether a part is of a state that goes back.

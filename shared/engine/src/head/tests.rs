@@ -6,7 +6,7 @@ use messages::stream::v1::CustomerSplit;
 use super::*;
 use crate::moving::{MoveCause, state_key};
 use crate::redirect::NextRedirect;
-use crate::splitting::{ComingBack, Gone, LastSplit, Returning, SplitWord, Splits};
+use crate::splitting::{ComingBack, Gone, PastSplit, Returning, SplitWord, Splits};
 use crate::tests::counting::{Counting, Seen};
 use crate::waiting::write_ids;
 
@@ -179,13 +179,12 @@ fn a_state_on_its_way_by_an_unmerge_has_a_form_that_older_programs_refuse() {
         ..CustomerSplit::default()
     };
     let remembered = Splits {
-        last: Some(LastSplit {
+        past: vec![PastSplit {
             epoch: 7,
             from: customer(1),
-        }),
+        }],
         gone: vec![Gone {
             customer: customer(8),
-            to: customer(7),
             epoch: u64::MAX,
             leave_id: 3,
             ordinal: 255,
@@ -199,8 +198,9 @@ fn a_state_on_its_way_by_an_unmerge_has_a_form_that_older_programs_refuse() {
             cause: moving().cause,
             state: Some(moving()),
             tries: 2,
-            missed: vec![customer(6)],
         }),
+        missed: vec![customer(6)],
+        pending: Some(SplitWord::read(&split).expect("a word")),
         ..remembered.clone()
     };
     let returning = Splits {

@@ -36,12 +36,8 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let arrived = Arrived::read(moved).map_err(|error| cause.failed(error))?;
         let (from, leave_id) = (arrived.from, arrived.leave_id);
-        if let Some(owner) = self.owner_of_moved(work, moved) {
-            if owner == from {
-                // It is still with them.
-                return self.finish(work, cause);
-            }
-            return self.pass_piece(work, (owner, true), moved, cause);
+        if let Some(way) = self.way_of_moved(work, moved) {
+            return self.pass_piece(work, way, moved, cause);
         }
         if moved.sought {
             return self.take_sought(work, from, cause);
@@ -49,6 +45,9 @@ impl<C: Core> Worker<C> {
         let entry = &mut self.batch.works[work];
         if from == customer_of(&entry.key_bytes) {
             return Err(cause.failed("a state was moved to the customer whose it is"));
+        }
+        if moved.stays && moved.graph_epoch > 0 {
+            return self.go_on_apart(work, from, moved, cause);
         }
         if moved.stays {
             let fragments = arrived.fragments.iter().map(|it| it.customer);
@@ -296,12 +295,12 @@ impl<C: Core> Worker<C> {
         if moving.followed {
             // They were told of somebody who has left since.
             for fragment in moving.all_fragments() {
-                let survivor = (customer, moving.epoch, false);
+                let survivor = (customer, moving.epoch);
                 self.tell_repoint(work, fragment.customer, survivor, cause)?;
             }
         }
         // Before the wait for this state ends.
-        self.await_merges(work, &moving.awaited, 0, cause)?;
+        self.await_merges(work, &moving.awaited, (moving.epoch, 0), cause)?;
         self.take_over_waived(work, moving);
         self.has_arrived(work, moving.all_fragments(), cause)?;
         self.finish(work, cause)

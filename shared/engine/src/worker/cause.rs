@@ -19,6 +19,8 @@ pub(super) struct Cause<'a> {
     pub(super) now: Timestamp,
     /// The customer that the record came for, where it followed a merge.
     pub(super) followed_from: Option<CustomerId>,
+    /// The graph epoch by which the record names its customer.
+    pub(super) epoch: u64,
     /// The fragment that it happened to, where the record says so.
     pub(super) fragment: Option<CustomerId>,
 }
@@ -33,6 +35,7 @@ impl Cause<'static> {
             time,
             now,
             followed_from: None,
+            epoch: 0,
             fragment: None,
         }
     }
@@ -53,6 +56,7 @@ impl<'a> Cause<'a> {
             time: Timestamp::from_millis(record.time_ms),
             now,
             followed_from: CustomerId::try_from_bytes(&record.forwarded_from_id).ok(),
+            epoch: record.forwarded_epoch.max(epoch_of(record)),
             fragment: fragment_of(record),
         }
     }
@@ -73,6 +77,15 @@ impl Cause<'_> {
             body,
             ..Record::default()
         }
+    }
+}
+
+/// Returns the graph epoch at which identity named the customer of an event; 0 where it did not.
+fn epoch_of(record: &Record) -> u64 {
+    match &record.body {
+        Some(Body::Event(event)) => event.graph_epoch,
+        Some(Body::Fact(fact)) => fact.event.as_ref().map_or(0, |event| event.graph_epoch),
+        _ => 0,
     }
 }
 

@@ -5,7 +5,7 @@
 //! parts have their keys, and the fragments their ordinals, as they come.
 
 use bytes::Bytes;
-use decision::{Core, Outcome, PartKey};
+use decision::{Core, Home, Outcome, PartKey};
 use kernel::CustomerId;
 use messages::stream::v1::{CustomerSplit, Record, StateMoved, record::Body};
 
@@ -197,30 +197,32 @@ impl<C: Core> Worker<C> {
             self.apply_outcome(work, outcome, false, cause.now);
         }
         if let Some(into) = coming.split.into {
-            return self.leave_along(definitions, work, (into, coming.split.epoch), cause);
+            self.leave_along(definitions, work, (into, coming.split.epoch), cause)?;
+        } else {
+            self.gather(work, &coming.split, cause)?;
         }
-        self.gather(work, &coming.split, cause)?;
-        for missed in coming.missed {
+        let head = &mut self.batch.works[work].cached.head;
+        for missed in std::mem::take(&mut head.splits_mut().missed) {
             self.seek(work, (missed, 1), cause)?;
         }
         self.wake(work, cause)
     }
 
-    /// Has the fragments that came out with the customer come: those whose states came back are told
-    /// where they are, and the others come out by themselves, wherever they are.
+    /// Has the fragments that came out with the customer come: each comes out by itself, wherever it
+    /// is. The first service tells them, and what they pass on tells the others.
     fn gather(&mut self, work: usize, word: &SplitWord, cause: Cause<'_>) -> Result<(), Failed> {
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         let head = &entry.cached.head;
         let others = word.fragments.iter().copied();
-        let (here, lacking): (Vec<_>, Vec<_>) = others.partition(|it| head.has_fragment(*it));
-        for fragment in here {
-            self.tell_repoint(work, fragment, (customer, word.epoch, true), cause)?;
-        }
+        let lacking: Vec<CustomerId> = others.filter(|it| !head.knows(*it)).collect();
         if lacking.is_empty() {
             return Ok(());
         }
         self.await_lacking(work, &lacking, word.epoch, cause);
+        if C::HOME != Home::Segmentation {
+            return Ok(());
+        }
         for fragment in lacking {
             let split = CustomerSplit {
                 fragment_ids: Bytes::new(),
@@ -228,10 +230,11 @@ impl<C: Core> Worker<C> {
                 into_customer_id: id_bytes(customer),
                 ..word.message.clone()
             };
-            let record = cause.record(fragment, Some(Body::Split(split)));
-            // The one who was asked gave up what had come of a state on its way.
-            self.seek(work, (fragment, 1), cause)?;
-            self.deliver(C::HOME, record, cause)?;
+            self.deliver(
+                C::HOME,
+                cause.record(fragment, Some(Body::Split(split))),
+                cause,
+            )?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@
 use decision::{Core, Home, Input, Outcome};
 use hot::StreamName;
 use kernel::CustomerId;
-use messages::stream::v1::{Carried, CustomerMerged, Record, StateMoved, record::Body};
+use messages::stream::v1::{Carried, CustomerMerged, Record, record::Body};
 
 use super::Worker;
 use super::cause::Cause;
@@ -44,15 +44,15 @@ fn judge(
     merged: &CustomerMerged,
 ) -> Verdict {
     // It was so before the customer came out of another.
-    if head.split_epoch() > 0 && merged.graph_epoch <= head.split_epoch() {
+    if head.is_before_split(merged.graph_epoch) {
         return Verdict::Known;
     }
     let repoints = merged.repoints;
-    let is_old_way = |it: CustomerId| merged.told_by_id == id_bytes(it);
+    let is_of = |it: Option<CustomerId>| it.is_some_and(|it| merged.told_by_id == id_bytes(it));
+    let before = head.next_redirect.map(|it| it.customer);
     if head.split_epoch() > 0
         && repoints
-        && !merged.splits
-        && !head.redirect.is_some_and(is_old_way)
+        && (merged.graph_epoch < head.merge_epoch || !is_of(head.redirect) && !is_of(before))
     {
         // It is told by somebody whom the customer is no longer part of.
         return Verdict::Known;
@@ -65,10 +65,11 @@ fn judge(
     let is_older = survivor < own;
     match head.redirect {
         None if is_older => Verdict::Leave,
-        // By an unmerge a fragment may come to a younger customer than before.
-        Some(_) if repoints && (is_older || merged.splits) => Verdict::Repoint,
+        Some(_) if repoints && is_older => Verdict::Repoint,
         // It was told of a later move already.
         Some(_) if repoints => Verdict::Known,
+        // The one that it was joined into is told too. It may be about to come out of that one.
+        Some(_) if merged.graph_epoch > 0 || head.merge_epoch > 0 => Verdict::Known,
         _ => Verdict::Join {
             younger: survivor.max(own),
             older: survivor.min(own),
@@ -87,7 +88,7 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let redirect = self.batch.works[work].cached.head.redirect;
-        let elsewhere = self.elsewhere(work, record, cause);
+        let elsewhere = self.elsewhere(work, cause);
         match (&record.body, redirect) {
             (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
             // It was sent on, and whoever has it asks for themselves.
@@ -101,12 +102,20 @@ impl<C: Core> Worker<C> {
                 self.answer_sought(work, moved.leave_id, cause)
             }
             (Some(Body::Moved(moved)), Some(survivor)) => {
-                let moved = StateMoved {
-                    followed: true,
-                    ..moved.clone()
+                let head = &self.batch.works[work].cached.head;
+                let merge_epoch = head.merge_epoch;
+                let epoch = moved.graph_epoch;
+                if head.is_behind(epoch) && !moved.stays && !moved.sought {
+                    return self.miss_moved(work, moved, cause);
+                }
+                // A word of an unmerge says which one that was.
+                let epoch = if moved.stays {
+                    epoch
+                } else {
+                    epoch.max(merge_epoch)
                 };
-                let moved = cause.record(survivor, Some(Body::Moved(moved)));
-                self.follow(work, moved, cause)
+                let way = self.way_of_moved(work, moved);
+                self.pass_piece(work, way.unwrap_or((survivor, epoch)), moved, cause)
             }
             // A word to itself: what waited goes on before it.
             (Some(Body::Awaited(awaited)), Some(_)) if awaited.from_customer_ids.is_empty() => {
@@ -122,13 +131,14 @@ impl<C: Core> Worker<C> {
             (Some(Body::Split(split)), _) => self.take_split(definitions, work, split, cause),
             (Some(Body::Returned(moved)), _) => self.take_returned(definitions, work, moved, cause),
             (_, Some(survivor)) => {
-                let to = elsewhere.unwrap_or(survivor);
-                self.follow_first(work, to, record, cause)
+                let merge_epoch = self.batch.works[work].cached.head.merge_epoch;
+                let way = elsewhere.unwrap_or((survivor, cause.epoch.max(merge_epoch)));
+                self.follow_first(work, way, record, cause)
             }
             (Some(Body::Moved(moved)), None) => self.take_moved(definitions, work, moved, cause),
             (Some(Body::Awaited(awaited)), None) => self.take_awaited(work, awaited, cause),
             (_, None) => match elsewhere {
-                Some(to) => self.follow_first(work, to, record, cause),
+                Some(way) => self.follow_first(work, way, record, cause),
                 None => self.step(definitions, work, Input::Record(record), cause),
             },
         }
@@ -177,7 +187,8 @@ impl<C: Core> Worker<C> {
             // Who has not left was brought back by a store that lost that: a service that acted upon
             // the word would be the only one.
             let head = &entry.cached.head;
-            return if head.redirect.is_some() || head.coming_back().is_some() {
+            let is_part = head.redirect.is_some() && !head.is_before_split(merged.graph_epoch);
+            return if is_part || head.coming_back().is_some() {
                 self.release_for_nobody(work, cause)
             } else {
                 self.finish(work, cause)
@@ -185,7 +196,14 @@ impl<C: Core> Worker<C> {
         }
         if arrived != 0 {
             let head = &entry.cached.head;
-            if head.redirect.is_some() || head.released_leave_id == arrived {
+            let is_asked =
+                head.released_leave_id == arrived || head.is_leaving_as(arrived, customer);
+            if !is_asked && head.is_before_split(merged.graph_epoch) {
+                // It was taken back, and what is there is a copy.
+                self.tell_apart(work, (survivor, arrived, C::HOME), cause)?;
+                return self.finish(work, cause);
+            }
+            if head.redirect.is_some() || is_asked {
                 self.let_go(work, (survivor, arrived), cause)?;
                 return self.finish(work, cause);
             }
@@ -195,7 +213,7 @@ impl<C: Core> Worker<C> {
         }
         let entry = &self.batch.works[work];
         match judge(customer, &entry.cached.head, survivor, merged) {
-            Verdict::Known => {}
+            Verdict::Known => self.answer_old(work, survivor, merged, cause)?,
             Verdict::Leave => self.leave(definitions, work, survivor, merged, cause)?,
             Verdict::Repoint => self.redirect_to(work, survivor, merged, cause)?,
             Verdict::Join { younger, older } => {
@@ -216,19 +234,20 @@ impl<C: Core> Worker<C> {
     fn follow_first(
         &mut self,
         work: usize,
-        survivor: CustomerId,
+        (to, epoch): (CustomerId, u64),
         record: &Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let customer = customer_of(&self.batch.works[work].key_bytes);
         // Who is redirected is part of the survivor. Others only pass on what is somebody else's.
-        let is_own = self.batch.works[work].cached.head.redirect == Some(survivor);
+        let is_own = self.batch.works[work].cached.head.redirect == Some(to);
         let own = Some(customer).filter(|_| is_own).or(cause.fragment);
         let from = cause.followed_from.or(own).unwrap_or(customer);
         let followed = Record {
             forwarded_from_id: id_bytes(from),
+            forwarded_epoch: epoch,
             fragment_id: record.fragment_id.clone(),
-            ..cause.record(survivor, record.body.clone())
+            ..cause.record(to, record.body.clone())
         };
         self.follow(work, followed, cause)
     }
@@ -257,13 +276,12 @@ impl<C: Core> Worker<C> {
         self.tell_first(customer, survivor, cause)
     }
 
-    /// Tells another customer where they are now, and whether they came there by an unmerge. The
-    /// first service does that for all.
+    /// Tells another customer where they are now. The first service does that for all.
     pub(super) fn tell_repoint(
         &mut self,
         work: usize,
         customer: CustomerId,
-        (survivor, graph_epoch, splits): (CustomerId, u64, bool),
+        (survivor, graph_epoch): (CustomerId, u64),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         if C::HOME != Home::Segmentation {
@@ -273,7 +291,6 @@ impl<C: Core> Worker<C> {
             into_customer_id: id_bytes(survivor),
             repoints: true,
             graph_epoch,
-            splits,
             told_by_id: self.batch.works[work].key_bytes.clone(),
             ..CustomerMerged::default()
         });

@@ -1,55 +1,74 @@
 //! Records that come for a customer and are somebody else's, by unmerges: of fragments who have left,
 //! or who stayed with the one that the customer came out of. They are sent on.
 
-use decision::Core;
+use decision::{Core, Home};
 use kernel::CustomerId;
-use messages::stream::v1::{Record, StateMoved, record::Body};
+use messages::stream::v1::{CustomerMerged, StateMoved, record::Body};
 
 use super::Worker;
 use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
-use crate::head::Head;
+use crate::head::id_bytes;
 use crate::key::customer_of;
-use crate::limits;
+use crate::splitting::Gone;
 
 impl<C: Core> Worker<C> {
-    /// Sends a piece of somebody's state on, who was joined into this customer before they came out, to
-    /// the one who was asked: that one may wait for it. Who was joined later sends it once more.
+    /// Takes a piece of somebody's state that comes while the customer waits for their own: who was
+    /// joined into them since they came out sends it once more, and what is somebody else's goes on.
     pub(super) fn pass_moved(
         &mut self,
         work: usize,
         moved: &StateMoved,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let entry = &mut self.batch.works[work];
-        let Some(coming) = &mut entry.cached.head.splits_mut().coming_back else {
-            return Ok(());
+        let way = self.way_of_moved(work, moved);
+        let entry = &self.batch.works[work];
+        let Ok(from) = CustomerId::try_from_bytes(&moved.from_customer_id) else {
+            return self.finish(work, cause);
         };
-        if moved.graph_epoch > coming.split.epoch {
-            let from = CustomerId::try_from_bytes(&moved.from_customer_id);
-            let missed = from.ok().filter(|it| !coming.missed.contains(it));
-            coming.missed.extend(missed);
-            coming.missed.truncate(limits::GONE_CUSTOMERS);
-            entry.change = Change::Write;
-            self.batch.count_write(work);
+        if from == customer_of(&entry.key_bytes) {
             return self.finish(work, cause);
         }
-        let asked = coming.asked;
-        self.pass_piece(work, (asked, false), moved, cause)
+        if let Some(way) = way {
+            return self.pass_piece(work, way, moved, cause);
+        }
+        self.miss_moved(work, moved, cause)
     }
 
-    /// Sends a piece of somebody's state on.
-    pub(super) fn pass_piece(
+    /// Takes note that somebody's state came who was joined into the customer after an unmerge that
+    /// is not done here. They send it once more then.
+    pub(super) fn miss_moved(
         &mut self,
         work: usize,
-        (to, passed_back): (CustomerId, bool),
         moved: &StateMoved,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
+        let from = CustomerId::try_from_bytes(&moved.from_customer_id);
+        if let Some(from) = from.ok().filter(|_| !moved.sought) {
+            let entry = &mut self.batch.works[work];
+            entry.cached.head.set_missed(from);
+            entry.change = Change::Write;
+            self.batch.count_write(work);
+        }
+        self.finish(work, cause)
+    }
+
+    /// Sends a piece of somebody's state on, or the word that looks for it, who is part of another
+    /// customer since a graph epoch. One for whoever left is a copy of what they have.
+    pub(super) fn pass_piece(
+        &mut self,
+        work: usize,
+        (to, epoch): (CustomerId, u64),
+        moved: &StateMoved,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        if moved.from_customer_id == id_bytes(to) {
+            return self.finish(work, cause);
+        }
         let moved = StateMoved {
             followed: true,
-            passed_back,
+            graph_epoch: epoch,
             ..moved.clone()
         };
         let moved = cause.record(to, Some(Body::Moved(moved)));
@@ -57,65 +76,123 @@ impl<C: Core> Worker<C> {
         self.finish(work, cause)
     }
 
-    /// Returns the customer that a piece of somebody's state is for, where it is not this one: they
-    /// left by an unmerge, or stayed with the one that this customer came out of.
-    pub(super) fn owner_of_moved(&self, work: usize, moved: &StateMoved) -> Option<CustomerId> {
-        let head = &self.batch.works[work].cached.head;
-        let from = CustomerId::try_from_bytes(&moved.from_customer_id).ok()?;
-        let epoch = moved.graph_epoch;
-        if head.redirect.is_some() || epoch == 0 && !moved.sought || moved.released || moved.stays {
-            return None;
-        }
-        if head.is_gone_since(from, epoch) {
-            return head.gone(from).map(|it| it.to);
-        }
-        let is_old = epoch <= head.split_epoch() && !moved.passed_back;
-        head.split_from().filter(|_| is_old && !head.knows(from))
-    }
-
-    /// Returns the customer that a record is for, where it is not this one: the fragment that it
-    /// names has left by an unmerge, or stayed with the one that this customer came out of.
-    pub(super) fn elsewhere(
+    /// Returns the customer that a piece of somebody's state is for, where it is not for this one, nor
+    /// for whom this one is redirected to.
+    pub(super) fn way_of_moved(
         &self,
         work: usize,
-        record: &Record,
-        cause: Cause<'_>,
-    ) -> Option<CustomerId> {
-        let entry = &self.batch.works[work];
-        let head = &entry.cached.head;
-        let splits = head.splits.as_ref()?;
-        let fragment = cause.fragment?;
-        let epoch = match &record.body {
-            Some(Body::Event(event)) => event.graph_epoch,
-            _ => 0,
-        };
-        if head.is_gone_since(fragment, epoch) {
-            return head.gone(fragment).map(|it| it.to);
-        }
-        let last = splits.last.filter(|_| head.redirect.is_none())?;
-        if fragment == customer_of(&entry.key_bytes) || head.knows(fragment) {
+        moved: &StateMoved,
+    ) -> Option<(CustomerId, u64)> {
+        if moved.released || moved.stays {
             return None;
         }
-        let is_old = epoch > 0 && epoch <= last.epoch;
-        let followed = cause.followed_from.filter(|it| !head.knows(*it));
-        let is_own = followed == Some(customer_of(&entry.key_bytes));
-        (is_old || followed.is_some() && !is_own).then_some(last.from)
+        let from = CustomerId::try_from_bytes(&moved.from_customer_id).ok()?;
+        let head = &self.batch.works[work].cached.head;
+        head.way_of(from, moved.graph_epoch)
     }
 
-    /// Returns the next customer on the way of a mark, where what it follows goes elsewhere than to
-    /// this one and where its redirect leads.
-    pub(super) fn way_of_mark(
-        &self,
-        head: &Head,
-        (customer, marked_by, survivor): (CustomerId, CustomerId, CustomerId),
-    ) -> Option<CustomerId> {
-        if survivor == customer {
+    /// Returns the customer that a record is for, where it is not for this one, nor for whom this one
+    /// is redirected to: the fragment that it names became its own, or stayed with one that this
+    /// customer came out of.
+    pub(super) fn elsewhere(&self, work: usize, cause: Cause<'_>) -> Option<(CustomerId, u64)> {
+        let entry = &self.batch.works[work];
+        let head = &entry.cached.head;
+        let fragment = cause.fragment?;
+        if fragment == customer_of(&entry.key_bytes) {
             return None;
         }
-        match head.gone(marked_by) {
-            Some(gone) => Some(gone.to),
-            None if head.redirect.is_some() || head.knows(marked_by) => None,
-            None => head.split_from(),
+        // Who emits a fact names nobody's graph epoch. It was the customer's then.
+        let is_of_now = cause.epoch == 0 && cause.followed_from.is_none();
+        let way = head.way_of(fragment, cause.epoch)?;
+        (!is_of_now || way.0 == fragment).then_some(way)
+    }
+
+    /// Takes the word of a customer who came out of another that they do not come by a merge before
+    /// that.
+    pub(super) fn go_on_apart(
+        &mut self,
+        work: usize,
+        from: CustomerId,
+        moved: &StateMoved,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let (epoch, leave_id) = (moved.graph_epoch, moved.leave_id);
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let head = &mut entry.cached.head;
+        if leave_id != 0 {
+            // The answer to who has a copy of a state that was taken back.
+            if head
+                .arriving_from(from)
+                .is_some_and(|it| it.leave_id == leave_id)
+            {
+                self.drop_arriving(work, from);
+            }
+        } else if C::OUTPUT.is_some() {
+            let record = cause.record(customer, Some(Body::Moved(moved.clone())));
+            self.batch.effects.emit(record);
         }
+        let head = &mut self.batch.works[work].cached.head;
+        if head.has_or_expects(from) || head.arriving_from(from).is_some() {
+            return self.finish(work, cause);
+        }
+        // In the later services the state may be on its way, though it is not in the first.
+        let is_known = head.gone(from).is_some_and(|it| epoch <= it.epoch);
+        if C::HOME == Home::Segmentation && !is_known {
+            head.set_gone(Gone {
+                customer: from,
+                epoch,
+                leave_id: 0,
+                ordinal: 0,
+            });
+        }
+        if let Some(waiting) = head.waiting.as_deref_mut() {
+            waiting.has_come(from);
+        }
+        let entry = &mut self.batch.works[work];
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        self.end_wait(work);
+        self.wake(work, cause)?;
+        self.finish(work, cause)
+    }
+
+    /// Answers the word of a merge that is undone: whoever says so may wait for the customer.
+    pub(super) fn answer_old(
+        &mut self,
+        work: usize,
+        survivor: CustomerId,
+        merged: &CustomerMerged,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let head = &entry.cached.head;
+        let is_part = survivor == customer || head.redirect == Some(survivor);
+        let is_old = head.is_before_split(merged.graph_epoch);
+        if C::HOME != Home::Segmentation || merged.repoints || is_part || !is_old {
+            return Ok(());
+        }
+        self.tell_apart(work, (survivor, 0, C::HOME), cause)
+    }
+
+    /// Tells whoever waits for this customer by a merge that is undone that they do not come by it,
+    /// or that what came of their state is a copy.
+    pub(super) fn tell_apart(
+        &mut self,
+        work: usize,
+        (to, leave_id, home): (CustomerId, u64, Home),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let apart = StateMoved {
+            from_customer_id: id_bytes(customer),
+            leave_id,
+            stays: true,
+            graph_epoch: entry.cached.head.split_epoch(),
+            ..StateMoved::default()
+        };
+        self.deliver(home, cause.record(to, Some(Body::Moved(apart))), cause)
     }
 }

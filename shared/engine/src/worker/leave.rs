@@ -67,7 +67,7 @@ impl<C: Core> Worker<C> {
             ..CustomerMerged::default()
         };
         self.pass_merge_on(work, news, cause);
-        self.tell_folded_in(work, &head.fragments, cause)?;
+        self.tell_folded_in(work, &head.fragments, merged.graph_epoch, cause)?;
         let mut own = Moving {
             from: customer,
             fragments: head.fragments,
@@ -143,6 +143,7 @@ impl<C: Core> Worker<C> {
         &mut self,
         work: usize,
         fragments: &[Fragment],
+        graph_epoch: u64,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let customer = customer_of(&self.batch.works[work].key_bytes);
@@ -150,6 +151,7 @@ impl<C: Core> Worker<C> {
             let folded = Body::Merged(CustomerMerged {
                 into_customer_id: id_bytes(customer),
                 folded_in: true,
+                graph_epoch,
                 ..CustomerMerged::default()
             });
             let record = cause.record(fragment.customer, Some(folded));
@@ -165,7 +167,10 @@ impl<C: Core> Worker<C> {
         let taken_in = std::mem::take(&mut entry.taken_in);
         let leaving: BTreeSet<PartKey> = own.parts.values().copied().collect();
         let all = stored.into_iter().chain(taken_in);
-        for part in all.filter(|part| !leaving.contains(part)) {
+        let head = &entry.cached.head;
+        // What goes back to somebody stays until it has arrived.
+        let all = all.filter(|part| !leaving.contains(part) && !head.is_returning(*part));
+        for part in all.collect::<Vec<_>>() {
             self.batch.put_part(work, part, None);
         }
         Ok(())
@@ -251,7 +256,7 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         for fragment in std::mem::take(&mut head.fragments) {
-            self.tell_repoint(work, fragment.customer, (survivor, epoch, false), cause)?;
+            self.tell_repoint(work, fragment.customer, (survivor, epoch), cause)?;
         }
         Ok(())
     }

@@ -63,10 +63,10 @@ impl<C: Core> Worker<C> {
         };
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
-        let leaving = entry.cached.head.leaving.iter();
-        leaving
-            .flat_map(|it| &it.states)
-            .any(|it| it.from == customer && it.leave_id == merged.arrived_leave_id)
+        entry
+            .cached
+            .head
+            .is_leaving_as(merged.arrived_leave_id, customer)
     }
 
     /// Lets go of the state that left, since the survivor has stored all of it, and says so.
@@ -100,7 +100,7 @@ impl<C: Core> Worker<C> {
                 if !is_sent {
                     self.end_resend(work, cause)?;
                 }
-                self.end_hold(work, cause)?;
+                self.come_out_now(work, cause)?;
             }
             None if entry.cached.head.released_leave_id == arrived => {}
             // The pieces of the newer leave are on their way.

@@ -245,6 +245,9 @@ impl<C: Core> Batch<C> {
             self.count_parts(number, PartLoad::default());
         }
         for part in std::mem::take(&mut self.works[number].taken_in) {
+            if self.works[number].cached.head.is_returning(part) {
+                continue;
+            }
             self.put_part(number, part, None);
         }
     }

@@ -84,6 +84,7 @@ impl<C: Core> Worker<C> {
             self.watch_leave(work, leaving.tries, cause.now);
         }
         self.end_leave(work, cause)?;
+        self.come_out_now(work, cause)?;
         self.finish(work, cause)
     }
 

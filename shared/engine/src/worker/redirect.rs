@@ -17,7 +17,6 @@ use super::fault::Failed;
 use crate::head::id_bytes;
 use crate::key::customer_of;
 use crate::redirect::NextRedirect;
-use crate::splitting::LastSplit;
 
 impl<C: Core> Worker<C> {
     /// Begins to change the redirect.
@@ -30,10 +29,8 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         self.pass_merge_on(work, merged.clone(), cause);
         let head = &mut self.batch.works[work].cached.head;
-        if let (true, Some(from)) = (merged.splits, head.redirect) {
-            let epoch = merged.graph_epoch;
-            head.splits_mut().last = Some(LastSplit { epoch, from });
-        }
+        // Who it is redirected to has been part of that one since.
+        head.merge_epoch = head.merge_epoch.max(merged.graph_epoch);
         self.send_mark(work, survivor, cause)
     }
 
@@ -50,15 +47,27 @@ impl<C: Core> Worker<C> {
             .map_err(|error| cause.failed(format!("a mark names no customer: {error}")))?;
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
-        let mark = |to| cause.record(to, Some(Body::Merged(merged.clone())));
+        let mark = |to, graph_epoch| {
+            let merged = CustomerMerged {
+                graph_epoch,
+                ..merged.clone()
+            };
+            cause.record(to, Some(Body::Merged(merged)))
+        };
         let head = &entry.cached.head;
-        let way = self.way_of_mark(head, (customer, marked_by, survivor));
+        let since = merged.graph_epoch;
+        // What it follows goes elsewhere than to this one, and than the redirect leads.
+        let way = head.way_of(marked_by, since);
+        let way = way.filter(|_| survivor != customer);
+        let epoch = since.max(head.merge_epoch);
         match head.redirect {
             _ if customer == marked_by => self.take_own_mark(work, survivor, cause)?,
-            _ if let Some(way) = way => self.send(work, C::HOME, mark(way), cause)?,
-            Some(next) if customer != survivor => self.send(work, C::HOME, mark(next), cause)?,
+            _ if let Some((to, since)) = way => self.send(work, C::HOME, mark(to, since), cause)?,
+            Some(next) if customer != survivor => {
+                self.send(work, C::HOME, mark(next, epoch), cause)?;
+            }
             // All that was sent before it is here, or goes on from here.
-            _ => self.deliver(C::HOME, mark(marked_by), cause)?,
+            _ => self.deliver(C::HOME, mark(marked_by, 0), cause)?,
         }
         self.finish(work, cause)
     }
@@ -118,6 +127,7 @@ impl<C: Core> Worker<C> {
             into_customer_id: id_bytes(survivor),
             repoints: true,
             marked_by_id: id_bytes(customer),
+            graph_epoch: entry.cached.head.merge_epoch,
             ..CustomerMerged::default()
         });
         self.send(work, C::HOME, cause.record(before, Some(mark)), cause)?;

@@ -66,6 +66,11 @@ impl<C: Core> Worker<C> {
     fn end_of_patience(&self, work: usize, now: Timestamp) -> Option<WaitEnd> {
         let waiting = self.batch.works[work].cached.head.waiting.as_deref();
         let waiting = waiting.filter(|it| !it.awaited.is_empty())?;
+        let head = &self.batch.works[work].cached.head;
+        if head.redirect.is_some() {
+            // They are to come out, and nothing goes on before.
+            return None;
+        }
         if waiting.is_full(self.config.parked_records) {
             return Some(WaitEnd::Full);
         }
@@ -122,7 +127,7 @@ impl<C: Core> Worker<C> {
             let traced = self.steps.begin(&record);
             let record = traced.as_ref().unwrap_or(&record);
             let cause = Cause::of_record(origin, parked.is_bulk, record, now);
-            if self.comes_before_fold(work, record) {
+            if self.comes_before_split(work, record, cause) {
                 // It stays the first of those that wait.
                 self.hold_split(work, cause);
                 return self.finish(work, cause);

@@ -182,14 +182,14 @@ impl<C: Core> Worker<C> {
         }
         let goes_first = is_of_merge(record) || self.can_divide(work, record);
         if !goes_first && self.batch.works[work].cached.head.redirect.is_none() {
-            if self.elsewhere(work, record, cause).is_none() {
+            if self.elsewhere(work, cause).is_none() {
                 self.await_evidence(work, record, cause)?;
             }
             if self.batch.works[work].cached.head.is_holding() {
                 return self.park(work, record, cause);
             }
         }
-        if self.comes_before_fold(work, record) {
+        if self.comes_before_split(work, record, cause) {
             self.hold_split(work, cause);
             return self.park(work, record, cause);
         }

@@ -21,31 +21,28 @@ use super::Worker;
 use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
-use super::run::carries_state;
+use super::run::{carries_state, is_of_merge};
 use super::turn::is_word;
 use super::wait::clock_now;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
-use crate::splitting::{ComingBack, LastSplit, SplitWord};
+use crate::splitting::{ComingBack, PastSplit, SplitWord};
 use crate::waiting::Waiting;
 
 impl<C: Core> Worker<C> {
-    /// Returns whether a record is the word of an unmerge to a customer whose state has left and is
-    /// not folded in yet.
-    pub(super) fn comes_before_fold(&self, work: usize, record: &Record) -> bool {
-        let Some(Body::Split(split)) = &record.body else {
-            return false;
-        };
+    /// Returns whether a record comes after an unmerge of the customer, who is to come out first.
+    pub(super) fn comes_before_split(
+        &self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> bool {
         let head = &self.batch.works[work].cached.head;
-        let is_on_way = head.redirect.is_some() && head.leaving.is_some();
-        let customer = customer_of(&self.batch.works[work].key_bytes);
-        let waiting = head.waiting.as_deref();
-        // It has waited for too long, or too much waits.
-        let is_late = waiting.is_some_and(|it| it.waived.contains(&customer));
-        is_on_way && !is_late && !split.asks && is_news(head, split)
+        let is_split = matches!(record.body, Some(Body::Split(_)));
+        head.is_behind(cause.epoch) && !is_split && !is_of_merge(record)
     }
 
-    /// Has all that comes for a customer who left wait until the state is folded in.
+    /// Has what comes for a customer who is redirected wait until they come out.
     pub(super) fn hold_split(&mut self, work: usize, cause: Cause<'_>) {
         let since = clock_now(&self.config.time, cause.now);
         let entry = &mut self.batch.works[work];
@@ -61,17 +58,17 @@ impl<C: Core> Worker<C> {
         self.batch.count_write(work);
     }
 
-    /// Goes on with what waited for the state of a customer who left to be folded in.
-    pub(super) fn end_hold(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
-        let entry = &mut self.batch.works[work];
-        let customer = customer_of(&entry.key_bytes);
-        let waiting = entry.cached.head.waiting.as_deref_mut();
-        let Some(waiting) = waiting.filter(|it| it.knows(customer)) else {
+    /// Has a customer come out whose state has left, and is folded in now.
+    pub(super) fn come_out_now(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let head = &mut self.batch.works[work].cached.head;
+        let (Some(asked), None) = (head.redirect, &head.leaving) else {
             return Ok(());
         };
-        waiting.has_come(customer);
-        self.end_wait(work);
-        self.wake(work, cause)
+        let pending = head.splits.as_mut().and_then(|it| it.pending.take());
+        match pending {
+            Some(word) => self.come_out(work, (word, asked), cause),
+            None => Ok(()),
+        }
     }
 
     /// Takes the word that the customer is one of their own again.
@@ -87,6 +84,13 @@ impl<C: Core> Worker<C> {
         let customer = customer_of(&entry.key_bytes);
         let head = &entry.cached.head;
         if !is_news(head, split) {
+            if let Some(into) = word.into
+                && C::HOME == Home::Segmentation
+                && word.epoch < head.split_epoch()
+                && head.redirect != Some(into)
+            {
+                self.tell_apart(work, (into, 0, C::HOME), cause)?;
+            }
             return self.finish(work, cause);
         }
         if word.epoch == 0 {
@@ -106,16 +110,16 @@ impl<C: Core> Worker<C> {
                 graph_epoch: word.epoch - 1,
                 ..CustomerMerged::default()
             };
-            self.leave(definitions, work, word.from, &merged, cause)?;
+            let from = word.from;
+            self.batch.works[work].cached.head.splits_mut().pending = Some(word);
+            self.leave(definitions, work, from, &merged, cause)?;
             self.hold_split(work, cause);
-            let record = cause.record(customer, Some(Body::Split(word.message)));
-            return self.park(work, &record, cause);
+            return self.finish(work, cause);
         };
         if head.leaving.is_some() {
-            return Err(cause.failed(
-                "the state of the customer has not come to the one that they are to leave again; try \
-                 this again once it has",
-            ));
+            self.batch.works[work].cached.head.splits_mut().pending = Some(word);
+            self.hold_split(work, cause);
+            return self.finish(work, cause);
         }
         self.come_out(work, (word, asked), cause)?;
         self.finish(work, cause)
@@ -131,7 +135,7 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let head = &mut self.batch.works[work].cached.head;
         let (epoch, from) = (word.epoch, word.from);
-        head.splits_mut().last = Some(LastSplit { epoch, from });
+        head.add_split(PastSplit { epoch, from });
         self.pass_split_on(work, &word, cause);
         self.leave_along(definitions, work, (into, epoch), cause)?;
         self.finish(work, cause)
@@ -165,10 +169,15 @@ impl<C: Core> Worker<C> {
     fn come_out(
         &mut self,
         work: usize,
-        (word, asked): (SplitWord, CustomerId),
+        (mut word, asked): (SplitWord, CustomerId),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let customer = customer_of(&self.batch.works[work].key_bytes);
+        let head = &mut self.batch.works[work].cached.head;
+        let epoch = head.merge_epoch;
+        // All of them stay. Those who are the customer's now come out by themselves.
+        let staying = std::mem::take(&mut head.fragments);
+        word.message.merge_epoch = epoch;
         // Behind all that went that way. The later services pass it on before they wait.
         self.send(
             work,
@@ -176,12 +185,8 @@ impl<C: Core> Worker<C> {
             asks((customer, asked), &word, 0, cause),
             cause,
         )?;
-        let head = &mut self.batch.works[work].cached.head;
-        let epoch = head.merge_epoch;
-        for fragment in std::mem::take(&mut head.fragments) {
-            if !word.fragments.contains(&fragment.customer) {
-                self.tell_repoint(work, fragment.customer, (asked, epoch, false), cause)?;
-            }
+        for fragment in staying {
+            self.tell_repoint(work, fragment.customer, (asked, epoch), cause)?;
         }
         self.pass_split_on(work, &word, cause);
         if C::HOME == Home::Segmentation && word.into.is_none() {
@@ -195,18 +200,20 @@ impl<C: Core> Worker<C> {
         let head = &mut entry.cached.head;
         (head.redirect, head.next_redirect, head.merge_epoch) = (None, None, 0);
         let epoch = word.epoch;
-        let splits = head.splits_mut();
-        splits.last = Some(LastSplit { epoch, from: asked });
-        splits.coming_back = Some(ComingBack {
+        head.add_split(PastSplit { epoch, from: asked });
+        head.splits_mut().coming_back = Some(ComingBack {
             split: word,
             asked,
             cause: cause.of_move(),
             state: None,
             tries: 0,
-            missed: Vec::new(),
         });
+        if let Some(waiting) = head.waiting.as_deref_mut() {
+            waiting.has_come(customer);
+        }
         entry.change = Change::Write;
         self.batch.count_write(work);
+        self.end_wait(work);
         self.watch_return(work, 0, cause.now);
         Ok(())
     }
@@ -298,7 +305,7 @@ impl<C: Core> Worker<C> {
         }
         if let Some(Body::Moved(moved)) = &record.body
             && !moved.released
-            && !moved.passed_back
+            && !moved.stays
         {
             return self.pass_moved(work, moved, cause);
         }

@@ -16,15 +16,15 @@ use bytes::Bytes;
 use decision::limits::FRAGMENTS;
 use decision::{Core, PartKey, PartWrites, Split};
 use kernel::CustomerId;
-use messages::stream::v1::{CustomerMerged, CustomerSplit, Record, StateMoved, record::Body};
+use messages::stream::v1::{CustomerSplit, Record, StateMoved, record::Body};
 
 use super::Worker;
 use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
-use crate::head::{Head, id_bytes};
+use crate::head::id_bytes;
 use crate::key::customer_of;
-use crate::moving::{Fragment, Moving, state_key};
+use crate::moving::{Moving, state_key};
 use crate::splitting::{Gone, Returning, SplitWord};
 
 /// A state that leaves: its head, the parts that changed, and the keys of those that leave, as they
@@ -45,7 +45,7 @@ impl<C: Core> Worker<C> {
         let by = by.map_err(|error| cause.failed(format!("nobody asks for a state: {error}")))?;
         let entry = &mut self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
-        if by == customer || self.let_back(work, (by, split.arrived_leave_id), cause)? {
+        if by == customer || self.let_back(work, (by, split.arrived_leave_id, word.epoch), cause)? {
             return self.finish(work, cause);
         }
         let head = &mut self.batch.works[work].cached.head;
@@ -60,12 +60,13 @@ impl<C: Core> Worker<C> {
         }
         let gone = head.gone(by).filter(|it| word.epoch <= it.epoch);
         let is_lost = gone.is_some_and(|it| it.leave_id != 0);
-        let next = head
-            .redirect
-            .or_else(|| holder_after(head, (customer, by), &word));
-        if let (false, Some(next)) = (is_lost, next) {
-            self.pass_question_on(definitions, work, (split, next, word.epoch), cause)?;
-        } else if is_lost {
+        let since = split.merge_epoch;
+        let redirect = head.redirect.map(|it| (it, since.max(head.merge_epoch)));
+        let is_here = head.has_or_expects(by) || head.arriving_from(by).is_some();
+        let is_here = is_here && head.redirect.is_none();
+        let way = head.stayed_with(since).or(redirect);
+        let way = way.filter(|_| !is_here);
+        if is_lost {
             // It was let go of, and the store of who asks lost it.
             let lost = StateMoved {
                 stays: true,
@@ -73,8 +74,16 @@ impl<C: Core> Worker<C> {
             };
             let lost = cause.record(by, Some(Body::Returned(lost)));
             self.deliver(C::HOME, lost, cause)?;
+        } else if let Some((next, merge_epoch)) = way {
+            // Behind the own state.
+            let question = CustomerSplit {
+                merge_epoch,
+                ..split.clone()
+            };
+            let question = cause.record(next, Some(Body::Split(question)));
+            self.send(work, C::HOME, question, cause)?;
         } else {
-            self.split_off(definitions, work, (by, word, split.arrived_leave_id), cause)?;
+            self.split_off(definitions, work, (by, word, split.clone()), cause)?;
         }
         self.finish(work, cause)
     }
@@ -85,48 +94,22 @@ impl<C: Core> Worker<C> {
         let Some(Body::Split(split)) = &record.body else {
             return false;
         };
-        let (Ok(word), true) = (SplitWord::read(split), split.asks) else {
+        if !split.asks {
             return false;
-        };
+        }
         let by = CustomerId::try_from_bytes(&split.by_customer_id).ok();
-        let leaves = |it: CustomerId| Some(it) == by || word.fragments.contains(&it);
         let mut arriving = self.batch.works[work].cached.head.arriving.iter();
         !arriving.any(|moving| {
-            let is_part = leaves(moving.from) && !moving.is_whole();
-            !is_part && moving.all_fragments().any(|it| leaves(it.customer))
+            let is_part = Some(moving.from) == by && !moving.is_whole();
+            !is_part && moving.all_fragments().any(|it| Some(it.customer) == by)
         })
-    }
-
-    /// Sends a question on to the customer who has what is asked for, behind the own state: who has not
-    /// heard that they were joined into that one leaves first.
-    fn pass_question_on(
-        &mut self,
-        definitions: &C::Definitions,
-        work: usize,
-        (split, next, epoch): (&CustomerSplit, CustomerId, u64),
-        cause: Cause<'_>,
-    ) -> Result<(), Failed> {
-        let head = &self.batch.works[work].cached.head;
-        let leaves = head.redirect.is_none() && head.split_from() != Some(next);
-        if leaves {
-            let merged = CustomerMerged {
-                graph_epoch: epoch.saturating_sub(1),
-                ..CustomerMerged::default()
-            };
-            self.leave(definitions, work, next, &merged, cause)?;
-        }
-        let question = cause.record(next, Some(Body::Split(split.clone())));
-        if leaves && self.comes_behind(work, &question) {
-            return self.park(work, &question, cause);
-        }
-        self.send(work, C::HOME, question, cause)
     }
 
     /// Lets go of a state of which all has arrived, and says so. Returns whether it is known.
     fn let_back(
         &mut self,
         work: usize,
-        (by, arrived): (CustomerId, u64),
+        (by, arrived, epoch): (CustomerId, u64, u64),
         cause: Cause<'_>,
     ) -> Result<bool, Failed> {
         if arrived == 0 {
@@ -141,12 +124,12 @@ impl<C: Core> Worker<C> {
         let gone = splits.gone.iter_mut().find(|it| it.customer == by);
         let epoch = match (&known, gone) {
             (Some(state), gone) => {
-                if let Some(gone) = gone.filter(|it| it.epoch == state.epoch) {
+                if let Some(gone) = gone.filter(|it| it.epoch >= state.epoch) {
                     gone.leave_id = arrived;
                 }
                 state.epoch
             }
-            (None, Some(gone)) if gone.leave_id == arrived => gone.epoch,
+            (None, Some(gone)) if gone.leave_id == arrived => epoch,
             (None, _) => return Ok(false),
         };
         if let Some(state) = known {
@@ -166,36 +149,20 @@ impl<C: Core> Worker<C> {
         Ok(true)
     }
 
-    /// Takes the fragments of a customer who asks out of the state, and begins to send it.
+    /// Takes a customer who asks out of the state, and begins to send what was learned under them.
     fn split_off(
         &mut self,
         definitions: &C::Definitions,
         work: usize,
-        (by, word, arrived): (CustomerId, SplitWord, u64),
+        (by, word, split): (CustomerId, SplitWord, CustomerSplit),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let leaving = |it: &CustomerId| *it == by || word.fragments.contains(it);
-        self.stop_arriving(work, &leaving, cause)?;
+        self.stop_arriving(work, by, cause)?;
         let head = &self.batch.works[work].cached.head;
-        let mut own = head.fragments.clone();
-        own.retain(|it| leaving(&it.customer));
-        own.sort_unstable_by_key(|it| it.ordinal);
-        let of_gone: Vec<Fragment> = own.clone();
-        let mut last_ordinal = 0;
-        let mut fragments = Vec::new();
-        let mut ordinals = Vec::new();
-        for fragment in own {
-            if fragment.customer == by {
-                ordinals.push((fragment.ordinal, 0));
-                continue;
-            }
-            last_ordinal += 1;
-            ordinals.push((fragment.ordinal, last_ordinal));
-            fragments.push(Fragment {
-                ordinal: last_ordinal,
-                ..fragment
-            });
-        }
+        let mut fragments = head.fragments.iter();
+        let own = fragments.find(|it| it.customer == by);
+        let own = own.map(|it| it.ordinal);
+        let ordinals: Vec<(u16, u16)> = own.into_iter().map(|it| (it, 0)).collect();
         let (state, changed, keys) =
             self.divide(definitions, work, (by, &word, &ordinals), cause)?;
         let state_key = state_key(ordinals.first().map_or(0, |it| it.0));
@@ -211,11 +178,11 @@ impl<C: Core> Worker<C> {
             });
             parts = (0..).zip(here.chain([state_key])).collect();
         }
-        let leave_id = self.name_leave(state.as_ref(), arrived);
+        let leave_id = self.name_leave(state.as_ref(), split.arrived_leave_id);
         let moving = Moving {
             from: by,
-            fragments,
-            last_ordinal,
+            fragments: Vec::new(),
+            last_ordinal: 0,
             first_ordinal: 0,
             followed: false,
             part_count: u32::try_from(parts.len()).unwrap_or(u32::MAX),
@@ -236,23 +203,19 @@ impl<C: Core> Worker<C> {
             self.batch.put_part(work, state_key, Some(state.clone()));
         }
         let head = &mut self.batch.works[work].cached.head;
-        head.fragments.retain(|it| !leaving(&it.customer));
-        for customer in word.fragments.iter().copied().chain([by]) {
-            let had = of_gone.iter().find(|it| it.customer == customer);
-            head.set_gone(Gone {
-                ordinal: had.map_or(0, |it| it.ordinal),
-                customer,
-                to: by,
-                epoch: word.epoch,
-                leave_id: 0,
-            });
-        }
+        head.fragments.retain(|it| it.customer != by);
+        head.set_gone(Gone {
+            ordinal: own.unwrap_or(0),
+            customer: by,
+            epoch: word.epoch.max(split.merge_epoch),
+            leave_id: 0,
+        });
         let returning = Returning {
             state: moving,
             ordinals,
         };
         self.begin_return(work, (returning, state), cause)?;
-        self.go_on_beside(work, (by, &leaving), cause)
+        self.go_on_beside(work, by, cause)
     }
 
     /// Gives up what has come here of states that go to the customer who asks. They are still with
@@ -260,14 +223,14 @@ impl<C: Core> Worker<C> {
     fn stop_arriving(
         &mut self,
         work: usize,
-        leaving: &dyn Fn(&CustomerId) -> bool,
+        by: CustomerId,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let arriving = self.batch.works[work].cached.head.arriving.clone();
         for moving in arriving {
-            if leaving(&moving.from) && !moving.is_whole() {
+            if moving.from == by && !moving.is_whole() {
                 self.drop_arriving(work, moving.from);
-            } else if moving.all_fragments().any(|it| leaving(&it.customer)) {
+            } else if moving.all_fragments().any(|it| it.customer == by) {
                 return Err(cause.failed(
                     "the state that is to be divided has not been taken in here; try this again \
                      once it has",
@@ -316,42 +279,20 @@ impl<C: Core> Worker<C> {
         Ok(divided)
     }
 
-    /// Waits no longer for states that go to the customer who asked.
+    /// Waits no longer for the customer who asked.
     fn go_on_beside(
         &mut self,
         work: usize,
-        (by, leaving): (CustomerId, &dyn Fn(&CustomerId) -> bool),
+        by: CustomerId,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let Some(waiting) = self.batch.works[work].cached.head.waiting.as_deref_mut() else {
             return Ok(());
         };
-        for ids in [
-            &mut waiting.awaited,
-            &mut waiting.waived,
-            &mut waiting.absent,
-        ] {
-            // The one who asks may have been joined into this one anew.
-            ids.retain(|it| *it == by || !leaving(it));
-        }
+        waiting.has_come(by);
         self.end_wait(work);
         self.wake(work, cause)
     }
-}
-
-/// Returns the next customer who is asked, where what is asked for is not with this one, who is not
-/// redirected: the one that they came out of, or the one that they are still to be joined into.
-fn holder_after(
-    head: &Head,
-    (customer, by): (CustomerId, CustomerId),
-    word: &SplitWord,
-) -> Option<CustomerId> {
-    let is_unknown = !head.knows(by) && head.gone(by).is_none();
-    if let Some(from) = head.split_from().filter(|_| is_unknown) {
-        return Some(from).filter(|it| *it != by);
-    }
-    let is_newer = word.epoch > head.split_epoch();
-    Some(word.from).filter(|it| is_newer && *it < customer)
 }
 
 /// An answer to the customer whose state it is, with nothing in it.

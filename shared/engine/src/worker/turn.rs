@@ -110,14 +110,17 @@ impl<C: Core> Worker<C> {
     /// first. So is a state that came for them: theirs may have it as a part.
     pub(super) fn comes_behind(&self, work: usize, record: &Record) -> bool {
         let head = &self.batch.works[work].cached.head;
-        let has_before = head.is_sending() || head.has_parked();
-        // Pieces of others do not wait until the own state is folded in.
+        let is_pending = head.is_pending();
+        let has_before = head.is_sending() || head.has_parked() || is_pending;
+        // Pieces of others do not wait until the customer comes out, which nothing else comes before.
         let customer = customer_of(&self.batch.works[work].key_bytes);
-        let is_held = head
-            .waiting
-            .as_ref()
-            .is_some_and(|it| it.awaited.contains(&customer));
-        let goes_on = is_held && matches!(record.body, Some(Body::Moved(_)));
+        let waiting = head.waiting.as_ref();
+        let is_held = waiting.is_some_and(|it| it.awaited.contains(&customer));
+        let goes_on = match &record.body {
+            Some(Body::Moved(_)) => is_held,
+            Some(Body::Split(split)) => !split.asks && !is_pending,
+            _ => false,
+        };
         head.redirect.is_some() && has_before && !goes_on && !is_word(record)
     }
 

@@ -48,7 +48,7 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         if let Some(from) = cause.followed_from {
-            self.await_merges(work, &[from], 0, cause)?;
+            self.await_merges(work, &[from], (cause.epoch, 0), cause)?;
         }
         let (Home::Segmentation, Some(Body::Event(event))) = (C::HOME, &record.body) else {
             return Ok(());
@@ -58,7 +58,7 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         let named = named_by(event);
-        self.await_merges(work, &named, event.graph_epoch, cause)
+        self.await_merges(work, &named, (cause.epoch, event.graph_epoch), cause)
     }
 
     /// The same for a record that waited: what it speaks of may have left meanwhile, or was not to be
@@ -70,7 +70,7 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<bool, Failed> {
         let is_redirected = self.batch.works[work].cached.head.redirect.is_some();
-        let is_elsewhere = self.elsewhere(work, record, cause).is_some();
+        let is_elsewhere = self.elsewhere(work, cause).is_some();
         if is_redirected || is_elsewhere || is_of_merge(record) {
             return Ok(false);
         }
@@ -92,17 +92,19 @@ impl<C: Core> Worker<C> {
                 "a merge that is awaited names no customer: {error}"
             ))
         })?;
-        self.await_merges(work, &named, awaited.graph_epoch, cause)?;
+        let epoch = awaited.graph_epoch;
+        self.await_merges(work, &named, (epoch, epoch), cause)?;
         self.finish(work, cause)
     }
 
-    /// Waits for the states of customers, as far as they are not here. Those who left by an unmerge
-    /// are waited for if they were joined anew: at a graph epoch above that of it.
+    /// Waits for the states of customers, as far as they are not here and are part of this customer
+    /// since a graph epoch. They are told of the merge with the one that identity gave it, 0 where
+    /// nobody knows.
     pub(super) fn await_merges(
         &mut self,
         work: usize,
         named: &[CustomerId],
-        epoch: u64,
+        (since, epoch): (u64, u64),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let entry = &self.batch.works[work];
@@ -110,14 +112,14 @@ impl<C: Core> Worker<C> {
         let head = &entry.cached.head;
         let lacking = named.iter().copied();
         let lacking = lacking
-            .filter(|it| *it > customer && lacks(head, *it) && !head.is_gone_since(*it, epoch));
+            .filter(|it| *it > customer && lacks(head, *it) && head.way_of(*it, since).is_none());
         let lacking: Vec<CustomerId> = lacking.collect();
         if lacking.is_empty() {
             return Ok(());
         }
-        self.await_lacking(work, &lacking, epoch, cause);
+        self.await_lacking(work, &lacking, since, cause);
         // They may not know: whoever wrote that may not have told them yet, or a store lost it.
-        if C::HOME == Home::Segmentation {
+        if C::HOME == Home::Segmentation && (epoch > 0 || since == 0) {
             for from in lacking {
                 self.tell_first(from, (customer, epoch), cause)?;
             }

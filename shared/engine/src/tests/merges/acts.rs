@@ -2,6 +2,7 @@
 //! check of what comes of them: each customer has what happened to its fragments.
 
 use hot::SharedHotStore;
+use kernel::Duration;
 use messages::stream::v1::{CustomerMerged, CustomerSplit, MergeAwaited, Record, record::Body};
 use proptest::prelude::*;
 
@@ -10,6 +11,7 @@ use super::graph::{Change, Graph};
 use super::records::{by_fragment, customer, event, record};
 use super::steps::{Failure, tick};
 use super::world::{SERVICES, WORKERS, World};
+use crate::Clock as _;
 use crate::head::id_bytes;
 
 /// The next thing to happen.
@@ -25,8 +27,14 @@ pub(super) enum Act {
     Join(u16, u16, bool),
     /// A customer comes out of another, with those younger ones that a mask names.
     Split(u16, u16),
+    /// A customer is told to do something, as the ledger knows it.
+    Tell(u16, &'static str),
+    /// A worker does one batch.
+    Tick(usize),
     /// All workers do all they can.
     Settle,
+    /// So many milliseconds pass, where the services go by a clock.
+    Pass(i64),
 }
 
 /// The news of a merge for the younger customer.
@@ -80,7 +88,7 @@ pub(super) fn resolved(root: u16, fragment: u16, id: &str, epoch: u64, time_ms: 
 fn name(number: usize, act: &Act) -> Option<(usize, u16, String)> {
     let (service, who) = match act {
         Act::Record(service, who, _) => (*service, *who),
-        Act::Event(who, _) | Act::Late(who, _) => (0, *who),
+        Act::Event(who, _) | Act::Late(who, _) | Act::Tell(who, _) => (0, *who),
         _ => return None,
     };
     Some((service, who, format!("{service}.{who}-{number}")))
@@ -137,7 +145,16 @@ pub(super) async fn play(
                     world.tell(0, told_split(&change, time_ms)).await;
                 }
             }
+            Act::Tell(who, what) => world.tell(0, event(who, &id, what, time_ms)).await,
+            Act::Tick(worker) => {
+                tick(&world, &mut workers, worker, then).await;
+            }
             Act::Settle => rest(&world, &mut workers, then).await,
+            Act::Pass(millis) => {
+                if let Some(clock) = &world.clock {
+                    clock.advance_to(clock.now() + Duration::from_millis(millis));
+                }
+            }
         }
     }
     rest(&world, &mut workers, then).await;

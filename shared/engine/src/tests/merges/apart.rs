@@ -7,7 +7,9 @@ use super::acts::{Act, check, play};
 use super::steps::{Failure, Then, block_on, never};
 use super::world::{SERVICES, World};
 
-use Act::{Event, Join, Late, Record, Settle, Split};
+use Act::{Event, Join, Late, Record, Settle, Split, Tick};
+
+mod random;
 
 /// A story, and in how many ways it is told: in worlds with large and small pieces.
 fn tell(acts: &[Act], customers: u16) {
@@ -149,6 +151,7 @@ fn two_come_out_one_after_the_other_and_are_joined_again() {
     acts.extend([Join(2, 1, false), Split(3, 0), Join(3, 1, false)]);
     acts.extend(records(3));
     tell(&acts, 3);
+    tell_on_clock(&acts, 3);
 }
 
 #[test]
@@ -182,4 +185,53 @@ fn a_crash_at_any_call_changes_nothing() {
         Event(2, false),
     ];
     tell_failing(&acts, 2);
+}
+
+#[test]
+fn a_survivor_that_leaves_takes_nobody_along_who_is_to_come_out() {
+    let acts = [
+        Event(3, false),
+        Event(2, false),
+        Event(1, false),
+        Join(3, 2, false),
+        Event(3, false),
+        Settle,
+        Join(2, 1, false),
+        Split(3, 0),
+        Event(3, false),
+        Late(3, false),
+        Event(2, false),
+        Split(2, 0),
+        Event(2, false),
+        Tick(0),
+        Tick(3),
+        Late(2, true),
+    ];
+    tell(&acts, 3);
+    tell_failing(&acts, 3);
+}
+
+#[tokio::test]
+async fn zz_trace() {
+    use super::records::{customer, number};
+    let acts: Vec<Act> = match std::env::var("ZZ").as_deref() {
+        Ok("1") => vec![
+            Join(1, 2, false),
+            Record(0, 1, false),
+            Split(2, 0),
+            Join(2, 3, false),
+        ],
+        _ => return,
+    };
+    let _ = (customer(1), number(customer(1)));
+    let mut world = World::new(memory());
+    world.piece_bytes = 1;
+    let (world, _, graph) = play(world, &acts, never()).await;
+    for who in 1..=4 {
+        for service in 0..SERVICES {
+            let head = world.head(service, who).await;
+            eprintln!("{who} of {service}: {head:?}");
+        }
+    }
+    check(&world, &acts, &graph, 4).await.unwrap();
 }

@@ -7,6 +7,7 @@ use kernel::{CustomerId, PartitionId, Timestamp};
 use crate::head::{self, Head, id_bytes};
 use crate::limits;
 use crate::read::{ReadError, read_customer};
+use crate::splitting::Epochs;
 
 /// A customer, and whose id they have after all merges.
 #[derive(Debug, Clone)]
@@ -177,8 +178,8 @@ pub(crate) async fn look_at_head(
 pub(crate) struct Way {
     /// The customer who is looked for.
     who: CustomerId,
-    /// Since which graph epoch they are part of the one who is looked at.
-    since: u64,
+    /// Since when they are part of the one who is looked at.
+    epochs: Epochs,
     came_out: bool,
 }
 
@@ -187,7 +188,7 @@ impl Way {
     pub(crate) const fn from(customer: CustomerId) -> Self {
         Self {
             who: customer,
-            since: 0,
+            epochs: Epochs::of(0),
             came_out: false,
         }
     }
@@ -198,14 +199,17 @@ impl Way {
         current: CustomerId,
         head: &Head,
     ) -> Result<Option<CustomerId>, FindError> {
-        let apart = head.way_of(self.who, self.since);
+        let apart = head.way_of(self.who, self.epochs);
         let apart = apart.filter(|_| current != self.who);
         self.came_out = apart.is_some();
         if let Some((next, since)) = apart {
-            self.since = since;
+            self.epochs.since = since;
             return Ok(Some(next));
         }
-        self.since = self.since.max(head.merge_epoch);
+        if current == self.who {
+            self.epochs.own = head.merge_epoch;
+        }
+        self.epochs.since = self.epochs.since.max(head.merge_epoch);
         survivor_of(current, head)
     }
 

@@ -68,6 +68,8 @@ pub(crate) struct Moving {
     pub(crate) absent: Vec<CustomerId>,
     /// The graph epoch of the merge or unmerge that it moves by.
     pub(crate) epoch: u64,
+    /// Since which graph epoch whoever sent it on has been part of this customer.
+    pub(crate) since: u64,
 }
 
 /// A state that is to be sent to a survivor, or is sent and has not arrived there.
@@ -153,6 +155,7 @@ impl Moving {
             waived_ids: write_ids(&self.waived),
             absent_ids: write_ids(&self.absent),
             graph_epoch: self.epoch,
+            forwarded_epoch: self.since,
         }
     }
 
@@ -189,6 +192,7 @@ impl Moving {
             waived: read_ids(&message.waived_ids)?,
             absent: read_ids(&message.absent_ids)?,
             epoch: message.graph_epoch,
+            since: message.forwarded_epoch,
         })
     }
 
@@ -217,6 +221,7 @@ impl Moving {
             waived_ids: write_ids(&self.waived),
             absent_ids: write_ids(&self.absent),
             graph_epoch: self.epoch,
+            forwarded_epoch: self.since,
         }
     }
 }

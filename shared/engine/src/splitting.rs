@@ -37,6 +37,8 @@ pub(crate) struct Splits {
 /// An unmerge by which a customer came out of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PastSplit {
+    /// Since which graph epoch the customer was part of that one.
+    pub(crate) since: u64,
     /// Its graph epoch: no word that is not above that of the newest concerns the customer any more.
     pub(crate) epoch: u64,
     /// The customer that this one was redirected to: whoever was part of this one stayed there.
@@ -54,6 +56,26 @@ pub(crate) struct ComingBack {
     pub(crate) state: Option<Moving>,
     /// The number of times that it was asked for again.
     pub(crate) tries: u32,
+}
+
+/// The graph epochs that what comes for a fragment carries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Epochs {
+    /// The one at which the fragment was last known to be part of another.
+    pub(crate) own: u64,
+    /// The one since which it is part of the customer for whom that comes: its own, or that of
+    /// whoever sent it on.
+    pub(crate) since: u64,
+}
+
+impl Epochs {
+    /// The same for both.
+    pub(crate) const fn of(epoch: u64) -> Self {
+        Self {
+            own: epoch,
+            since: epoch,
+        }
+    }
 }
 
 /// An unmerge, as it is told.
@@ -86,7 +108,7 @@ pub(crate) struct Returning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gone {
     pub(crate) customer: CustomerId,
-    /// The graph epoch up to which whatever comes for them is theirs.
+    /// Up to this graph epoch whatever comes for them is theirs.
     pub(crate) epoch: u64,
     /// The name of the leave, once the state was let go of; 0 before.
     pub(crate) leave_id: u64,
@@ -144,6 +166,7 @@ impl Splits {
     pub(crate) fn read(head: &stored::Head) -> Result<Option<Box<Self>>, String> {
         let past = head.splits.iter().map(|split| {
             Ok::<_, String>(PastSplit {
+                since: split.merge_epoch,
                 epoch: split.graph_epoch,
                 from: CustomerId::try_from_bytes(&split.from_customer_id).map_err(text)?,
             })
@@ -171,6 +194,7 @@ impl Splits {
         let past = self.past.iter().map(|split| stored::Split {
             graph_epoch: split.epoch,
             from_customer_id: id_bytes(split.from),
+            merge_epoch: split.since,
         });
         head.splits = past.collect();
         head.coming_back = self.coming_back.as_ref().map(ComingBack::write);
@@ -281,20 +305,19 @@ impl Head {
     pub(crate) fn stayed_with(&self, since: u64) -> Option<(CustomerId, u64)> {
         let mut past = self.splits.as_ref()?.past.iter();
         let split = past.find(|it| it.epoch > since)?;
-        Some((split.from, since.max(split.epoch - 1)))
+        Some((split.from, since.max(split.since)))
     }
 
-    /// Returns where that goes which comes for a fragment that was part of this customer since a
-    /// graph epoch, and the graph epoch since when. `None` where it is for this customer, or for the
-    /// one that this one is redirected to.
-    pub(crate) fn way_of(&self, fragment: CustomerId, since: u64) -> Option<(CustomerId, u64)> {
+    /// Returns where that goes which comes for a fragment, and since when the fragment is part of that
+    /// one. `None` where it is for this customer, or for the one that this one is redirected to.
+    pub(crate) fn way_of(&self, fragment: CustomerId, epochs: Epochs) -> Option<(CustomerId, u64)> {
         self.splits.as_ref()?;
         if self.redirect.is_none() && self.knows(fragment) {
             return None;
         }
         match self.gone(fragment) {
-            Some(gone) if since <= gone.epoch => Some((fragment, gone.epoch)),
-            _ => self.stayed_with(since),
+            Some(gone) if epochs.own <= gone.epoch => Some((fragment, 0)),
+            _ => self.stayed_with(epochs.since),
         }
     }
 

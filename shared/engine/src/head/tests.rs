@@ -50,6 +50,7 @@ fn moving() -> Moving {
         waived: vec![customer(7)],
         absent: vec![customer(7)],
         epoch: u64::MAX,
+        since: 4,
     }
 }
 
@@ -180,6 +181,7 @@ fn a_state_on_its_way_by_an_unmerge_has_a_form_that_older_programs_refuse() {
     };
     let remembered = Splits {
         past: vec![PastSplit {
+            since: 5,
             epoch: 7,
             from: customer(1),
         }],

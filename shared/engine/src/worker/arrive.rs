@@ -22,6 +22,7 @@ use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::metrics::WaitEnd;
 use crate::moving::{Fragment, Moving, has_head, read_fragments, read_key, state_key};
+use crate::splitting::Epochs;
 use crate::waiting::read_ids;
 
 impl<C: Core> Worker<C> {
@@ -295,12 +296,16 @@ impl<C: Core> Worker<C> {
         if moving.followed {
             // They were told of somebody who has left since.
             for fragment in moving.all_fragments() {
-                let survivor = (customer, moving.epoch);
+                let survivor = (customer, moving.epoch.max(moving.since));
                 self.tell_repoint(work, fragment.customer, survivor, cause)?;
             }
         }
         // Before the wait for this state ends.
-        self.await_merges(work, &moving.awaited, (moving.epoch, 0), cause)?;
+        let epochs = Epochs {
+            own: moving.epoch,
+            since: moving.epoch.max(moving.since),
+        };
+        self.await_merges(work, &moving.awaited, (epochs, 0), cause)?;
         self.take_over_waived(work, moving);
         self.has_arrived(work, moving.all_fragments(), cause)?;
         self.finish(work, cause)
@@ -372,6 +377,7 @@ fn reserve(
         waived: arrived.waived.clone(),
         absent: arrived.absent.clone(),
         epoch: moved.graph_epoch,
+        since: moved.forwarded_epoch,
     })
 }
 

@@ -6,6 +6,7 @@ use messages::stream::v1::{Record, record::Body};
 use super::fault::Failed;
 use super::quarantine::InputId;
 use crate::head::id_bytes;
+use crate::splitting::Epochs;
 
 /// The cause of a step.
 #[derive(Debug, Clone, Copy)]
@@ -19,8 +20,8 @@ pub(super) struct Cause<'a> {
     pub(super) now: Timestamp,
     /// The customer that the record came for, where it followed a merge.
     pub(super) followed_from: Option<CustomerId>,
-    /// The graph epoch by which the record names its customer.
-    pub(super) epoch: u64,
+    /// The graph epochs by which the record names its customer.
+    pub(super) epochs: Epochs,
     /// The fragment that it happened to, where the record says so.
     pub(super) fragment: Option<CustomerId>,
 }
@@ -35,7 +36,7 @@ impl Cause<'static> {
             time,
             now,
             followed_from: None,
-            epoch: 0,
+            epochs: Epochs { own: 0, since: 0 },
             fragment: None,
         }
     }
@@ -56,7 +57,10 @@ impl<'a> Cause<'a> {
             time: Timestamp::from_millis(record.time_ms),
             now,
             followed_from: CustomerId::try_from_bytes(&record.forwarded_from_id).ok(),
-            epoch: record.forwarded_epoch.max(epoch_of(record)),
+            epochs: Epochs {
+                own: record.fragment_epoch.max(epoch_of(record)),
+                since: record.forwarded_epoch.max(epoch_of(record)),
+            },
             fragment: fragment_of(record),
         }
     }

@@ -107,6 +107,7 @@ impl<C: Core> Worker<C> {
             waived: Vec::new(),
             absent: Vec::new(),
             epoch: moved.graph_epoch,
+            since: 0,
         });
         let mut news = Vec::new();
         for (index, key, body) in arrived.parts {

@@ -104,18 +104,13 @@ impl<C: Core> Worker<C> {
             (Some(Body::Moved(moved)), Some(survivor)) => {
                 let head = &self.batch.works[work].cached.head;
                 let merge_epoch = head.merge_epoch;
-                let epoch = moved.graph_epoch;
+                let epoch = moved.graph_epoch.max(moved.forwarded_epoch);
                 if head.is_behind(epoch) && !moved.stays && !moved.sought {
                     return self.miss_moved(work, moved, cause);
                 }
-                // A word of an unmerge says which one that was.
-                let epoch = if moved.stays {
-                    epoch
-                } else {
-                    epoch.max(merge_epoch)
-                };
                 let way = self.way_of_moved(work, moved);
-                self.pass_piece(work, way.unwrap_or((survivor, epoch)), moved, cause)
+                let way = way.unwrap_or((survivor, epoch.max(merge_epoch)));
+                self.pass_piece(work, way, moved, cause)
             }
             // A word to itself: what waited goes on before it.
             (Some(Body::Awaited(awaited)), Some(_)) if awaited.from_customer_ids.is_empty() => {
@@ -132,7 +127,8 @@ impl<C: Core> Worker<C> {
             (Some(Body::Returned(moved)), _) => self.take_returned(definitions, work, moved, cause),
             (_, Some(survivor)) => {
                 let merge_epoch = self.batch.works[work].cached.head.merge_epoch;
-                let way = elsewhere.unwrap_or((survivor, cause.epoch.max(merge_epoch)));
+                let since = cause.epochs.since.max(merge_epoch);
+                let way = elsewhere.unwrap_or((survivor, since));
                 self.follow_first(work, way, record, cause)
             }
             (Some(Body::Moved(moved)), None) => self.take_moved(definitions, work, moved, cause),
@@ -243,9 +239,14 @@ impl<C: Core> Worker<C> {
         let is_own = self.batch.works[work].cached.head.redirect == Some(to);
         let own = Some(customer).filter(|_| is_own).or(cause.fragment);
         let from = cause.followed_from.or(own).unwrap_or(customer);
+        // What happened to the customer comes by their redirect.
+        let is_of_customer = cause.fragment.is_none_or(|it| it == customer);
+        let merge_epoch = self.batch.works[work].cached.head.merge_epoch;
+        let merge_epoch = if is_of_customer { merge_epoch } else { 0 };
         let followed = Record {
             forwarded_from_id: id_bytes(from),
             forwarded_epoch: epoch,
+            fragment_epoch: cause.epochs.own.max(merge_epoch),
             fragment_id: record.fragment_id.clone(),
             ..cause.record(to, record.body.clone())
         };

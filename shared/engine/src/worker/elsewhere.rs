@@ -11,7 +11,7 @@ use super::cause::Cause;
 use super::fault::Failed;
 use crate::head::id_bytes;
 use crate::key::customer_of;
-use crate::splitting::Gone;
+use crate::splitting::{Epochs, Gone};
 
 impl<C: Core> Worker<C> {
     /// Takes a piece of somebody's state that comes while the customer waits for their own: who was
@@ -68,7 +68,7 @@ impl<C: Core> Worker<C> {
         }
         let moved = StateMoved {
             followed: true,
-            graph_epoch: epoch,
+            forwarded_epoch: epoch,
             ..moved.clone()
         };
         let moved = cause.record(to, Some(Body::Moved(moved)));
@@ -88,7 +88,9 @@ impl<C: Core> Worker<C> {
         }
         let from = CustomerId::try_from_bytes(&moved.from_customer_id).ok()?;
         let head = &self.batch.works[work].cached.head;
-        head.way_of(from, moved.graph_epoch)
+        let (own, since) = (moved.graph_epoch, moved.forwarded_epoch);
+        let since = own.max(since);
+        head.way_of(from, Epochs { own, since })
     }
 
     /// Returns the customer that a record is for, where it is not for this one, nor for whom this one
@@ -102,8 +104,8 @@ impl<C: Core> Worker<C> {
             return None;
         }
         // Who emits a fact names nobody's graph epoch. It was the customer's then.
-        let is_of_now = cause.epoch == 0 && cause.followed_from.is_none();
-        let way = head.way_of(fragment, cause.epoch)?;
+        let is_of_now = cause.epochs.own == 0 && cause.followed_from.is_none();
+        let way = head.way_of(fragment, cause.epochs)?;
         (!is_of_now || way.0 == fragment).then_some(way)
     }
 

@@ -84,6 +84,7 @@ impl<C: Core> Worker<C> {
             waived: lacked.waived,
             absent: lacked.absent,
             epoch: merged.graph_epoch,
+            since: 0,
         };
         // A commit has room for a small state twice: in a record, and where it stays.
         let is_small = parts.is_empty()
@@ -110,6 +111,8 @@ impl<C: Core> Worker<C> {
         }
         let arriving = head.arriving.into_iter().map(|moving| Moving {
             followed: true,
+            // Whoever sent it did so for this customer.
+            since: moving.since.max(merged.graph_epoch),
             ..moving
         });
         let entry = &mut self.batch.works[work];

@@ -17,6 +17,7 @@ use super::fault::Failed;
 use crate::head::id_bytes;
 use crate::key::customer_of;
 use crate::redirect::NextRedirect;
+use crate::splitting::Epochs;
 
 impl<C: Core> Worker<C> {
     /// Begins to change the redirect.
@@ -57,7 +58,7 @@ impl<C: Core> Worker<C> {
         let head = &entry.cached.head;
         let since = merged.graph_epoch;
         // What it follows goes elsewhere than to this one, and than the redirect leads.
-        let way = head.way_of(marked_by, since);
+        let way = head.way_of(marked_by, Epochs::of(since));
         let way = way.filter(|_| survivor != customer);
         let epoch = since.max(head.merge_epoch);
         match head.redirect {

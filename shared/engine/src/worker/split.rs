@@ -39,7 +39,7 @@ impl<C: Core> Worker<C> {
     ) -> bool {
         let head = &self.batch.works[work].cached.head;
         let is_split = matches!(record.body, Some(Body::Split(_)));
-        head.is_behind(cause.epoch) && !is_split && !is_of_merge(record)
+        head.is_behind(cause.epochs.since) && !is_split && !is_of_merge(record)
     }
 
     /// Has what comes for a customer who is redirected wait until they come out.
@@ -135,7 +135,11 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let head = &mut self.batch.works[work].cached.head;
         let (epoch, from) = (word.epoch, word.from);
-        head.add_split(PastSplit { epoch, from });
+        head.add_split(PastSplit {
+            since: epoch - 1,
+            epoch,
+            from,
+        });
         self.pass_split_on(work, &word, cause);
         self.leave_along(definitions, work, (into, epoch), cause)?;
         self.finish(work, cause)
@@ -198,9 +202,14 @@ impl<C: Core> Worker<C> {
         }
         let entry = &mut self.batch.works[work];
         let head = &mut entry.cached.head;
+        let since = head.merge_epoch;
         (head.redirect, head.next_redirect, head.merge_epoch) = (None, None, 0);
         let epoch = word.epoch;
-        head.add_split(PastSplit { epoch, from: asked });
+        head.add_split(PastSplit {
+            since,
+            epoch,
+            from: asked,
+        });
         head.splits_mut().coming_back = Some(ComingBack {
             split: word,
             asked,

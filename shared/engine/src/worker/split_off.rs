@@ -195,6 +195,7 @@ impl<C: Core> Worker<C> {
             waived: Vec::new(),
             absent: Vec::new(),
             epoch: word.epoch,
+            since: 0,
         };
         for (key, value) in changed {
             self.batch.put_part(work, key, value);
@@ -207,7 +208,7 @@ impl<C: Core> Worker<C> {
         head.set_gone(Gone {
             ordinal: own.unwrap_or(0),
             customer: by,
-            epoch: word.epoch.max(split.merge_epoch),
+            epoch: word.epoch,
             leave_id: 0,
         });
         let returning = Returning {

@@ -36,6 +36,7 @@ use crate::head::Head;
 use crate::key::customer_of;
 use crate::metrics::WaitEnd;
 use crate::moving::{ID_BYTES, Moving};
+use crate::splitting::Epochs;
 use crate::waiting::{Waiting, parked_key, read_ids, write_ids};
 use crate::{TimeSource, limits};
 
@@ -48,7 +49,7 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         if let Some(from) = cause.followed_from {
-            self.await_merges(work, &[from], (cause.epoch, 0), cause)?;
+            self.await_merges(work, &[from], (cause.epochs, 0), cause)?;
         }
         let (Home::Segmentation, Some(Body::Event(event))) = (C::HOME, &record.body) else {
             return Ok(());
@@ -58,7 +59,7 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         let named = named_by(event);
-        self.await_merges(work, &named, (cause.epoch, event.graph_epoch), cause)
+        self.await_merges(work, &named, (cause.epochs, event.graph_epoch), cause)
     }
 
     /// The same for a record that waited: what it speaks of may have left meanwhile, or was not to be
@@ -93,7 +94,7 @@ impl<C: Core> Worker<C> {
             ))
         })?;
         let epoch = awaited.graph_epoch;
-        self.await_merges(work, &named, (epoch, epoch), cause)?;
+        self.await_merges(work, &named, (Epochs::of(epoch), epoch), cause)?;
         self.finish(work, cause)
     }
 
@@ -104,7 +105,7 @@ impl<C: Core> Worker<C> {
         &mut self,
         work: usize,
         named: &[CustomerId],
-        (since, epoch): (u64, u64),
+        (epochs, epoch): (Epochs, u64),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let entry = &self.batch.works[work];
@@ -112,14 +113,14 @@ impl<C: Core> Worker<C> {
         let head = &entry.cached.head;
         let lacking = named.iter().copied();
         let lacking = lacking
-            .filter(|it| *it > customer && lacks(head, *it) && head.way_of(*it, since).is_none());
+            .filter(|it| *it > customer && lacks(head, *it) && head.way_of(*it, epochs).is_none());
         let lacking: Vec<CustomerId> = lacking.collect();
         if lacking.is_empty() {
             return Ok(());
         }
-        self.await_lacking(work, &lacking, since, cause);
+        self.await_lacking(work, &lacking, epochs.own, cause);
         // They may not know: whoever wrote that may not have told them yet, or a store lost it.
-        if C::HOME == Home::Segmentation && (epoch > 0 || since == 0) {
+        if C::HOME == Home::Segmentation && (epoch > 0 || epochs.own == 0) {
             for from in lacking {
                 self.tell_first(from, (customer, epoch), cause)?;
             }

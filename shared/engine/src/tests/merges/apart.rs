@@ -221,6 +221,14 @@ async fn zz_trace() {
             Split(2, 0),
             Join(2, 3, false),
         ],
+        Ok("2") => vec![
+            Join(1, 2, false),
+            Join(4, 3, false),
+            Split(4, 0),
+            Join(1, 3, false),
+            Join(1, 4, false),
+            Split(3, 0),
+        ],
         _ => return,
     };
     let _ = (customer(1), number(customer(1)));

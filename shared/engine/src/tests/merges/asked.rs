@@ -249,6 +249,7 @@ async fn a_survivor_with_part_of_a_state_asks_for_the_rest() {
         waived: Vec::new(),
         absent: Vec::new(),
         epoch: 0,
+        since: 0,
     };
     let left = Head {
         leaving: Some(Box::new(Leaving {

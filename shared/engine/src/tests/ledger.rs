@@ -138,7 +138,7 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
                 let event = fact.event.as_ref().expect("a fact of an event");
                 book.write_down(&event.name, step);
                 if Self::OUTPUT.is_some() {
-                    step.effects.emit(record.clone());
+                    step.effects.emit(of_its_own(record));
                 }
             }
             Some(Body::Event(event)) => {
@@ -173,7 +173,8 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
                     trace_parent: String::new(),
                     ..record.clone()
                 };
-                step.effects.emit(fact(record, &event.event_id, step.now));
+                step.effects
+                    .emit(fact(of_its_own(&record), &event.event_id, step.now));
             }
             _ => return Err(Poison::new("not an event")),
         }
@@ -362,5 +363,15 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
             part.measure(size, &mut load);
         }
         load
+    }
+}
+
+/// A record as it is emitted, which follows nobody.
+fn of_its_own(record: &Record) -> Record {
+    Record {
+        forwarded_from_id: Bytes::new(),
+        forwarded_epoch: 0,
+        fragment_epoch: 0,
+        ..record.clone()
     }
 }

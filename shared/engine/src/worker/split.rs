@@ -287,10 +287,8 @@ impl<C: Core> Worker<C> {
                     && merged.arrived_leave_id == head.released_leave_id;
                 !is_asked && !merged.folded_in
             }
-            Some(Body::Split(split)) if split.asks => {
-                let mut returning = head.returning().iter();
-                !returning.any(|it| it.state.leave_id == split.arrived_leave_id)
-            }
+            // What it asks for is not here. Whoever asks may be waited for.
+            Some(Body::Split(split)) if split.asks => false,
             _ => !is_word(record) && !carries_state(record),
         }
     }

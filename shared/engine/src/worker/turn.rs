@@ -118,7 +118,9 @@ impl<C: Core> Worker<C> {
         let is_held = waiting.is_some_and(|it| it.awaited.contains(&customer));
         let goes_on = match &record.body {
             Some(Body::Moved(_)) => is_held,
-            Some(Body::Split(split)) => !split.asks && !is_pending,
+            // What it asks for has left. Whoever asks may be waited for.
+            Some(Body::Split(split)) if split.asks => is_held && !head.is_sending(),
+            Some(Body::Split(_)) => !is_pending,
             _ => false,
         };
         head.redirect.is_some() && has_before && !goes_on && !is_word(record)

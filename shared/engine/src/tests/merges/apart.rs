@@ -215,19 +215,12 @@ fn a_survivor_that_leaves_takes_nobody_along_who_is_to_come_out() {
 async fn zz_trace() {
     use super::records::{customer, number};
     let acts: Vec<Act> = match std::env::var("ZZ").as_deref() {
-        Ok("1") => vec![
-            Join(1, 2, false),
-            Record(0, 1, false),
-            Split(2, 0),
-            Join(2, 3, false),
-        ],
-        Ok("2") => vec![
-            Join(1, 2, false),
-            Join(4, 3, false),
-            Split(4, 0),
-            Join(1, 3, false),
-            Join(1, 4, false),
+        Ok("3") => vec![
+            Join(3, 2, false),
             Split(3, 0),
+            Join(1, 2, false),
+            Settle,
+            Late(3, false),
         ],
         _ => return,
     };
@@ -237,6 +230,10 @@ async fn zz_trace() {
     let (world, _, graph) = play(world, &acts, never()).await;
     for who in 1..=4 {
         for service in 0..SERVICES {
+            eprintln!(
+                "log {who} of {service}: {:?}",
+                world.log(service, who).await
+            );
             let head = world.head(service, who).await;
             eprintln!("{who} of {service}: {head:?}");
         }

@@ -28,6 +28,8 @@ pub(crate) struct Splits {
     /// Those who were joined into this one after an unmerge that is not done here, and are to send
     /// their states once more.
     pub(crate) missed: Vec<CustomerId>,
+    /// Says that records wait still that came before the own state was back.
+    pub(crate) catches_up: bool,
     /// The states that go back to customers who were part of this one.
     pub(crate) returning: Vec<Returning>,
     /// The customers who were part of this one and became their own again, the newest last.
@@ -184,6 +186,7 @@ impl Splits {
                 )?),
             },
             missed: read_ids(&head.missed_ids)?,
+            catches_up: head.catches_up,
             returning: returning.collect::<Result<_, _>>()?,
             gone: gone.collect::<Result<_, _>>()?,
         };
@@ -202,6 +205,7 @@ impl Splits {
         head.pending_split =
             pending.map_or_else(Default::default, |word| word.message.encode_to_vec().into());
         head.missed_ids = write_ids(&self.missed);
+        head.catches_up = self.catches_up;
         head.returning = self.returning.iter().map(Returning::write).collect();
         head.gone = self.gone.iter().map(Gone::write).collect();
     }
@@ -319,6 +323,12 @@ impl Head {
             Some(gone) if epochs.own <= gone.epoch => Some((fragment, 0)),
             _ => self.stayed_with(epochs.since),
         }
+    }
+
+    /// Returns whether the customer has come out, and records wait still that came before the own
+    /// state was back: words of later merges and unmerges may be among them.
+    pub(crate) fn catches_up(&self) -> bool {
+        self.redirect.is_none() && self.splits.as_ref().is_some_and(|it| it.catches_up)
     }
 
     /// Returns whether the word of an unmerge waits until the state that left is folded in.

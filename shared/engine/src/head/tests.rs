@@ -202,6 +202,7 @@ fn a_state_on_its_way_by_an_unmerge_has_a_form_that_older_programs_refuse() {
             tries: 2,
         }),
         missed: vec![customer(6)],
+        catches_up: true,
         pending: Some(SplitWord::read(&split).expect("a word")),
         ..remembered.clone()
     };

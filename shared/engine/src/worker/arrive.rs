@@ -43,6 +43,10 @@ impl<C: Core> Worker<C> {
         if moved.sought {
             return self.take_sought(work, from, cause);
         }
+        let head = &self.batch.works[work].cached.head;
+        if head.catches_up() && !moved.released && !moved.stays && !head.knows(from) {
+            return self.miss_moved(work, moved, cause);
+        }
         let entry = &mut self.batch.works[work];
         if from == customer_of(&entry.key_bytes) {
             return Err(cause.failed("a state was moved to the customer whose it is"));

@@ -202,10 +202,8 @@ impl<C: Core> Worker<C> {
         } else {
             self.gather(work, &coming.split, cause)?;
         }
-        let head = &mut self.batch.works[work].cached.head;
-        for missed in std::mem::take(&mut head.splits_mut().missed) {
-            self.seek(work, (missed, 1), cause)?;
-        }
+        self.batch.works[work].cached.head.splits_mut().catches_up = true;
+        self.end_catching_up(work, cause)?;
         self.wake(work, cause)
     }
 
@@ -220,14 +218,13 @@ impl<C: Core> Worker<C> {
         if lacking.is_empty() {
             return Ok(());
         }
-        self.await_lacking(work, &lacking, word.epoch, cause);
+        self.await_lacking(work, &lacking, word.epoch, cause)?;
         if C::HOME != Home::Segmentation {
             return Ok(());
         }
         for fragment in lacking {
             let split = CustomerSplit {
                 fragment_ids: Bytes::new(),
-                graph_epoch: word.epoch - 1,
                 into_customer_id: id_bytes(customer),
                 ..word.message.clone()
             };

@@ -194,7 +194,7 @@ impl<C: Core> Worker<C> {
             let head = &entry.cached.head;
             let is_asked =
                 head.released_leave_id == arrived || head.is_leaving_as(arrived, customer);
-            if !is_asked && head.is_before_split(merged.graph_epoch) {
+            if !is_asked && merged.graph_epoch < head.split_epoch() {
                 // It was taken back, and what is there is a copy.
                 self.tell_apart(work, (survivor, arrived, C::HOME), cause)?;
                 return self.finish(work, cause);

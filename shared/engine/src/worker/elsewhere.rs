@@ -54,6 +54,24 @@ impl<C: Core> Worker<C> {
         self.finish(work, cause)
     }
 
+    /// Has those send their states once more who are waited for and were missed.
+    pub(super) fn seek_missed(
+        &mut self,
+        work: usize,
+        awaited: &[CustomerId],
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let Some(splits) = self.batch.works[work].cached.head.splits.as_mut() else {
+            return Ok(());
+        };
+        let missed = splits.missed.extract_if(.., |it| awaited.contains(it));
+        let missed: Vec<CustomerId> = missed.collect();
+        for from in missed {
+            self.seek(work, (from, 1), cause)?;
+        }
+        Ok(())
+    }
+
     /// Sends a piece of somebody's state on, or the word that looks for it, who is part of another
     /// customer since a graph epoch. One for whoever left is a copy of what they have.
     pub(super) fn pass_piece(
@@ -192,7 +210,7 @@ impl<C: Core> Worker<C> {
             from_customer_id: id_bytes(customer),
             leave_id,
             stays: true,
-            graph_epoch: entry.cached.head.split_epoch(),
+            graph_epoch: entry.cached.head.split_epoch() - 1,
             ..StateMoved::default()
         };
         self.deliver(home, cause.record(to, Some(Body::Moved(apart))), cause)

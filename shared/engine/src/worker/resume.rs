@@ -147,6 +147,7 @@ impl<C: Core> Worker<C> {
 
     /// Ends a leave behind the last record that waited.
     fn end_parked(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        self.end_catching_up(work, cause)?;
         if self.batch.works[work].cached.head.redirect.is_none() {
             return Ok(());
         }

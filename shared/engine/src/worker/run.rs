@@ -180,6 +180,9 @@ impl<C: Core> Worker<C> {
         if self.comes_before_return(work, record) {
             return self.park_before_return(work, record, cause);
         }
+        if self.comes_behind_words(work, record) {
+            return self.park(work, record, cause);
+        }
         let goes_first = is_of_merge(record) || self.can_divide(work, record);
         if !goes_first && self.batch.works[work].cached.head.redirect.is_none() {
             if self.elsewhere(work, cause).is_none() {

@@ -30,6 +30,40 @@ use crate::splitting::{ComingBack, PastSplit, SplitWord};
 use crate::waiting::Waiting;
 
 impl<C: Core> Worker<C> {
+    /// Returns whether a record is a word of a merge or an unmerge, and may come behind others that
+    /// wait.
+    pub(super) fn comes_behind_words(&self, work: usize, record: &Record) -> bool {
+        if !self.batch.works[work].cached.head.catches_up() {
+            return false;
+        }
+        match &record.body {
+            Some(Body::Merged(merged)) => {
+                let is_word = merged.arrived_leave_id == 0 && merged.marked_by_id.is_empty();
+                is_word && !merged.folded_in
+            }
+            Some(Body::Awaited(_)) => !is_word(record),
+            Some(Body::Split(split)) => !split.asks,
+            _ => false,
+        }
+    }
+
+    /// Has those send their states once more who were missed, once nothing waits that came before.
+    pub(super) fn end_catching_up(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let head = &mut self.batch.works[work].cached.head;
+        if head.has_parked() || head.splits.is_none() {
+            return Ok(());
+        }
+        let is_out = head.redirect.is_none() && head.coming_back().is_none();
+        let splits = head.splits_mut();
+        if !std::mem::take(&mut splits.catches_up) || !is_out {
+            return Ok(());
+        }
+        for missed in std::mem::take(&mut splits.missed) {
+            self.seek(work, (missed, 1), cause)?;
+        }
+        self.finish(work, cause)
+    }
+
     /// Returns whether a record comes after an unmerge of the customer, who is to come out first.
     pub(super) fn comes_before_split(
         &self,
@@ -145,7 +179,7 @@ impl<C: Core> Worker<C> {
         self.finish(work, cause)
     }
 
-    /// Leaves for the customer who came out together with this one, whose words have the epoch after.
+    /// Leaves for the customer who came out together with this one.
     pub(super) fn leave_along(
         &mut self,
         definitions: &C::Definitions,
@@ -154,7 +188,7 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let merged = CustomerMerged {
-            graph_epoch: epoch + 1,
+            graph_epoch: epoch,
             ..CustomerMerged::default()
         };
         self.leave(definitions, work, into, &merged, cause)

@@ -58,7 +58,7 @@ impl<C: Core> Worker<C> {
             self.send_word(work, cause)?;
             return self.finish(work, cause);
         }
-        let gone = head.gone(by).filter(|it| word.epoch <= it.epoch);
+        let gone = head.gone(by).filter(|it| word.epoch <= it.epoch + 1);
         let is_lost = gone.is_some_and(|it| it.leave_id != 0);
         let since = split.merge_epoch;
         let redirect = head.redirect.map(|it| (it, since.max(head.merge_epoch)));
@@ -124,7 +124,7 @@ impl<C: Core> Worker<C> {
         let gone = splits.gone.iter_mut().find(|it| it.customer == by);
         let epoch = match (&known, gone) {
             (Some(state), gone) => {
-                if let Some(gone) = gone.filter(|it| it.epoch >= state.epoch) {
+                if let Some(gone) = gone.filter(|it| it.epoch + 1 >= state.epoch) {
                     gone.leave_id = arrived;
                 }
                 state.epoch
@@ -208,7 +208,7 @@ impl<C: Core> Worker<C> {
         head.set_gone(Gone {
             ordinal: own.unwrap_or(0),
             customer: by,
-            epoch: word.epoch,
+            epoch: word.epoch - 1,
             leave_id: 0,
         });
         let returning = Returning {

@@ -118,7 +118,7 @@ impl<C: Core> Worker<C> {
         if lacking.is_empty() {
             return Ok(());
         }
-        self.await_lacking(work, &lacking, epochs.own, cause);
+        self.await_lacking(work, &lacking, epochs.own, cause)?;
         // They may not know: whoever wrote that may not have told them yet, or a store lost it.
         if C::HOME == Home::Segmentation && (epoch > 0 || epochs.own == 0) {
             for from in lacking {
@@ -135,13 +135,14 @@ impl<C: Core> Worker<C> {
         lacking: &[CustomerId],
         epoch: u64,
         cause: Cause<'_>,
-    ) {
+    ) -> Result<(), Failed> {
         let entry = &mut self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         let head = &mut entry.cached.head;
         let anew = lacking.iter().copied();
         anew.for_each(|it| head.forget_gone(it, epoch));
         self.begin_wait(work, lacking, cause);
+        self.seek_missed(work, lacking, cause)?;
         if C::OUTPUT.is_some() {
             let awaited = Body::Awaited(MergeAwaited {
                 from_customer_ids: write_ids(lacking),
@@ -150,6 +151,7 @@ impl<C: Core> Worker<C> {
             let record = cause.record(customer, Some(awaited));
             self.batch.effects.emit(record);
         }
+        Ok(())
     }
 
     /// Waits for a state that arrives.

@@ -215,12 +215,14 @@ fn a_survivor_that_leaves_takes_nobody_along_who_is_to_come_out() {
 async fn zz_trace() {
     use super::records::{customer, number};
     let acts: Vec<Act> = match std::env::var("ZZ").as_deref() {
-        Ok("3") => vec![
-            Join(3, 2, false),
-            Split(3, 0),
+        Ok("4") => vec![
             Join(1, 2, false),
-            Settle,
-            Late(3, false),
+            Join(3, 1, false),
+            Split(2, 1768),
+            Join(2, 1, false),
+            Split(2, 0),
+            Split(3, 0),
+            Join(3, 2, false),
         ],
         _ => return,
     };

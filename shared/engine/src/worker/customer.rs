@@ -108,6 +108,10 @@ impl<C: Core> Worker<C> {
                 if head.is_behind(epoch) && !moved.stays && !moved.sought {
                     return self.miss_moved(work, moved, cause);
                 }
+                if moved.stays && moved.graph_epoch > 0 && head.is_pending() {
+                    // It may be for the customer once they are out, or for who took their wait along.
+                    self.park(work, record, cause)?;
+                }
                 let way = self.way_of_moved(work, moved);
                 let way = way.unwrap_or((survivor, epoch.max(merge_epoch)));
                 self.pass_piece(work, way, moved, cause)

@@ -28,6 +28,8 @@ pub(crate) struct Splits {
     /// Those who were joined into this one after an unmerge that is not done here, and are to send
     /// their states once more.
     pub(crate) missed: Vec<CustomerId>,
+    /// Those who do not come by merges up to a graph epoch, as they said before the customer was out.
+    pub(crate) apart: Vec<(CustomerId, u64)>,
     /// Says that records wait still that came before the own state was back.
     pub(crate) catches_up: bool,
     /// The states that go back to customers who were part of this one.
@@ -186,6 +188,10 @@ impl Splits {
                 )?),
             },
             missed: read_ids(&head.missed_ids)?,
+            apart: read_ids(&head.apart_ids)?
+                .into_iter()
+                .zip(head.apart_epochs.iter().copied())
+                .collect(),
             catches_up: head.catches_up,
             returning: returning.collect::<Result<_, _>>()?,
             gone: gone.collect::<Result<_, _>>()?,
@@ -206,6 +212,9 @@ impl Splits {
             pending.map_or_else(Default::default, |word| word.message.encode_to_vec().into());
         head.missed_ids = write_ids(&self.missed);
         head.catches_up = self.catches_up;
+        let apart: Vec<CustomerId> = self.apart.iter().map(|it| it.0).collect();
+        head.apart_ids = write_ids(&apart);
+        head.apart_epochs = self.apart.iter().map(|it| it.1).collect();
         head.returning = self.returning.iter().map(Returning::write).collect();
         head.gone = self.gone.iter().map(Gone::write).collect();
     }
@@ -339,6 +348,20 @@ impl Head {
     /// Returns whether what comes with a graph epoch comes after an unmerge that is not done here.
     pub(crate) const fn is_behind(&self, epoch: u64) -> bool {
         self.redirect.is_some() && self.merge_epoch > 0 && epoch > self.merge_epoch
+    }
+
+    /// Takes note that somebody does not come by merges up to a graph epoch.
+    pub(crate) fn set_apart(&mut self, customer: CustomerId, epoch: u64) {
+        let apart = &mut self.splits_mut().apart;
+        if apart.len() < limits::GONE_CUSTOMERS {
+            apart.push((customer, epoch));
+        }
+    }
+
+    /// Returns whether somebody said that they do not come by a merge.
+    pub(crate) fn is_apart(&self, customer: CustomerId, epoch: u64) -> bool {
+        let mut apart = self.splits.iter().flat_map(|it| &it.apart);
+        apart.any(|it| it.0 == customer && epoch <= it.1)
     }
 
     /// Takes note that somebody is to send their state once more.

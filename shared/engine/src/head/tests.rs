@@ -203,6 +203,7 @@ fn a_state_on_its_way_by_an_unmerge_has_a_form_that_older_programs_refuse() {
         }),
         missed: vec![customer(6)],
         catches_up: true,
+        apart: vec![(customer(5), 9)],
         pending: Some(SplitWord::read(&split).expect("a word")),
         ..remembered.clone()
     };

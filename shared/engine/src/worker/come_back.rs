@@ -214,7 +214,9 @@ impl<C: Core> Worker<C> {
         let customer = customer_of(&entry.key_bytes);
         let head = &entry.cached.head;
         let others = word.fragments.iter().copied();
-        let lacking: Vec<CustomerId> = others.filter(|it| !head.knows(*it)).collect();
+        let lacking: Vec<CustomerId> = others
+            .filter(|it| !head.knows(*it) && !head.is_apart(*it, word.epoch))
+            .collect();
         if lacking.is_empty() {
             return Ok(());
         }

@@ -110,7 +110,7 @@ impl<C: Core> Worker<C> {
                 }
                 if moved.stays && moved.graph_epoch > 0 && head.is_pending() {
                     // It may be for the customer once they are out, or for who took their wait along.
-                    self.park(work, record, cause)?;
+                    self.note_apart(work, moved, cause)?;
                 }
                 let way = self.way_of_moved(work, moved);
                 let way = way.unwrap_or((survivor, epoch.max(merge_epoch)));

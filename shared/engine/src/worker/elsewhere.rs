@@ -127,6 +127,29 @@ impl<C: Core> Worker<C> {
         (!is_of_now || way.0 == fragment).then_some(way)
     }
 
+    /// Takes note of the word of a customer that they do not come by a merge, which this one may wait
+    /// for once they are out.
+    pub(super) fn note_apart(
+        &mut self,
+        work: usize,
+        moved: &StateMoved,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let from = CustomerId::try_from_bytes(&moved.from_customer_id);
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        if let (Ok(from), 0) = (from, moved.leave_id) {
+            entry.cached.head.set_apart(from, moved.graph_epoch);
+            entry.change = Change::Write;
+            self.batch.count_write(work);
+            if C::OUTPUT.is_some() {
+                let record = cause.record(customer, Some(Body::Moved(moved.clone())));
+                self.batch.effects.emit(record);
+            }
+        }
+        self.finish(work, cause)
+    }
+
     /// Takes the word of a customer who came out of another that they do not come by a merge before
     /// that.
     pub(super) fn go_on_apart(
@@ -155,6 +178,9 @@ impl<C: Core> Worker<C> {
         let head = &mut self.batch.works[work].cached.head;
         if head.has_or_expects(from) || head.arriving_from(from).is_some() {
             return self.finish(work, cause);
+        }
+        if head.coming_back().is_some() || head.catches_up() {
+            head.set_apart(from, epoch);
         }
         // In the later services the state may be on its way, though it is not in the first.
         let is_known = head.gone(from).is_some_and(|it| epoch <= it.epoch);

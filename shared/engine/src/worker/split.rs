@@ -55,6 +55,7 @@ impl<C: Core> Worker<C> {
         }
         let is_out = head.redirect.is_none() && head.coming_back().is_none();
         let splits = head.splits_mut();
+        splits.apart.clear();
         if !std::mem::take(&mut splits.catches_up) || !is_out {
             return Ok(());
         }
@@ -316,6 +317,7 @@ impl<C: Core> Worker<C> {
         }
         match &record.body {
             Some(Body::Returned(_)) => false,
+            Some(Body::Moved(moved)) if moved.stays && moved.graph_epoch > 0 => false,
             Some(Body::Merged(merged)) => {
                 let is_asked = merged.arrived_leave_id != 0
                     && merged.arrived_leave_id == head.released_leave_id;

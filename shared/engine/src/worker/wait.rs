@@ -114,6 +114,7 @@ impl<C: Core> Worker<C> {
         let lacking = named.iter().copied();
         let lacking = lacking
             .filter(|it| *it > customer && lacks(head, *it) && head.way_of(*it, epochs).is_none());
+        let lacking = lacking.filter(|it| !head.is_apart(*it, epochs.own));
         let lacking: Vec<CustomerId> = lacking.collect();
         if lacking.is_empty() {
             return Ok(());

@@ -210,35 +210,3 @@ fn a_survivor_that_leaves_takes_nobody_along_who_is_to_come_out() {
     tell(&acts, 3);
     tell_failing(&acts, 3);
 }
-
-#[tokio::test]
-async fn zz_trace() {
-    use super::records::{customer, number};
-    let acts: Vec<Act> = match std::env::var("ZZ").as_deref() {
-        Ok("4") => vec![
-            Join(1, 2, false),
-            Join(3, 1, false),
-            Split(2, 1768),
-            Join(2, 1, false),
-            Split(2, 0),
-            Split(3, 0),
-            Join(3, 2, false),
-        ],
-        _ => return,
-    };
-    let _ = (customer(1), number(customer(1)));
-    let mut world = World::new(memory());
-    world.piece_bytes = 1;
-    let (world, _, graph) = play(world, &acts, never()).await;
-    for who in 1..=4 {
-        for service in 0..SERVICES {
-            eprintln!(
-                "log {who} of {service}: {:?}",
-                world.log(service, who).await
-            );
-            let head = world.head(service, who).await;
-            eprintln!("{who} of {service}: {head:?}");
-        }
-    }
-    check(&world, &acts, &graph, 4).await.unwrap();
-}

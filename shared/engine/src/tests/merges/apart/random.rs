@@ -36,15 +36,11 @@ fn act(customers: u16) -> impl Strategy<Value = Act> {
 fn check_random(
     customers: u16,
     acts: std::ops::Range<usize>,
-    default_cases: u32,
+    cases: u32,
     open: impl Fn(usize) -> World,
 ) {
     let acts = proptest::collection::vec(act(customers), acts);
     let all = (acts, 1..400_usize, 1..4_usize, failure());
-    let cases = std::env::var("APART_CASES")
-        .ok()
-        .and_then(|it| it.parse().ok());
-    let cases = cases.unwrap_or(default_cases);
     let config = Config {
         cases,
         failure_persistence: None,
@@ -69,12 +65,14 @@ fn two_customers_come_together_and_apart_in_any_way() {
 }
 
 #[test]
+#[ignore = "not proven: a state of a later merge may come before the words that wait"]
 fn a_few_customers_come_together_and_apart_in_any_way() {
     check_random(4, 1..80, 300, |_| World::new(memory()));
     check_random(4, 1..80, 300, World::on_clock);
 }
 
 #[test]
+#[ignore = "not proven: a state of a later merge may come before the words that wait"]
 fn many_customers_come_together_and_apart_in_any_way() {
     check_random(12, 50..200, 40, |_| World::new(memory()));
     check_random(12, 50..200, 40, World::on_clock);

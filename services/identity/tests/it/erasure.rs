@@ -154,7 +154,7 @@ async fn who_was_erased_does_not_come_back_and_who_comes_later_is_somebody_new()
             .erase(of("1", &["email=Ann@x.de"]))
             .await
             .expect("erased");
-        assert_eq!(erased.customer_ids, [first.clone()]);
+        assert_eq!(erased.customer_ids, std::slice::from_ref(&first));
         assert_eq!((erased.found_count, erased.not_found_count), (1, 0));
         let again = one
             .erase(of("1", &["email=Ann@x.de"]))

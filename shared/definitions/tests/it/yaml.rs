@@ -127,9 +127,9 @@ fn each_mistake_names_line_column_and_what_would_be_right() {
         "a: &x 1\nb: *x\n",
         &[
             "a.yaml:1:1: `a` is unknown in a definition: expected one of namespace, segment, journey_map, happy_path, \
-         journey, channel, template, policy, source, subscription",
+         journey, channel, template, policy, source, subscription, identity_policy",
             "a.yaml:2:1: `b` is unknown in a definition: expected one of namespace, segment, journey_map, happy_path, \
-         journey, channel, template, policy, source, subscription",
+         journey, channel, template, policy, source, subscription, identity_policy",
             "a.yaml:2:4: aliases are not used here: write the value out",
         ],
     );

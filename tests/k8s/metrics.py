@@ -10,9 +10,11 @@ SOURCES = (
     "shared/audit/src/metrics.rs",
     "shared/changes/src/metrics.rs",
     "shared/engine/src/metrics.rs",
+    "shared/engine/src/metrics/erasures.rs",
     "shared/journal/src/metrics.rs",
     "shared/rpc/src/metrics.rs",
     "services/identity/src/metrics.rs",
+    "services/identity/src/erasure/metrics.rs",
     "services/activation/src/metrics.rs",
     "services/gateway/src/metrics.rs",
     "shared/runtime/src/metrics.rs",
@@ -51,7 +53,7 @@ def declared():
     found = {}
     for source in SOURCES:
         text = (ROOT / source).read_text()
-        for form, name, rest in re.findall(r'\b(\w+)\(\s*"(happypath(?:\.\w+){2,})"(?=(.{0,120}))', text, re.S):
+        for form, name, rest in re.findall(r'\b(\w+)\(\s*(?:&meter,\s*)?"(happypath(?:\.\w+){2,})"(?=(.{0,120}))', text, re.S):
             kind = FORMS[form]
             unit = '"s"' in rest.split("build()")[0].split("happypath.")[0] or form == "seconds"
             plain = name.replace(".", "_") + ("_seconds" if unit else "")

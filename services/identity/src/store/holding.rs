@@ -134,31 +134,13 @@ impl IdentityStore {
     ) -> Result<HashMap<CustomerId, Detail>, DbErr> {
         let mut details: HashMap<CustomerId, Detail> = HashMap::new();
         for chunk in customers.chunks(LOOKUP_CUSTOMERS) {
-            let mut select = Query::select();
+            let mut select = live_identifiers(chunk.iter().map(|it| it.uuid()));
             select
-                .column((fragment::Entity, fragment::Column::RootId))
-                .column((fragment::Entity, fragment::Column::FragmentId))
                 .expr_as(
                     Expr::col((fragment::Entity, fragment::Column::CreateTime)),
                     "first_time",
                 )
-                .column((identifier::Entity, identifier::Column::Namespace))
-                .column((identifier::Entity, identifier::Column::Value))
-                .column((identifier::Entity, identifier::Column::CreateTime))
-                .from(fragment::Entity)
-                .left_join(
-                    identifier::Entity,
-                    Expr::col((identifier::Entity, identifier::Column::FragmentId))
-                        .equals((fragment::Entity, fragment::Column::FragmentId))
-                        .and(
-                            Expr::col((identifier::Entity, identifier::Column::State))
-                                .eq(state_code(HolderState::Live)),
-                        ),
-                )
-                .and_where(
-                    Expr::col((fragment::Entity, fragment::Column::RootId))
-                        .is_in(chunk.iter().map(|it| it.uuid())),
-                );
+                .column((identifier::Entity, identifier::Column::CreateTime));
             for row in self.database.orm().query_all(&select).await? {
                 let customer = CustomerId::new(row.try_get::<Uuid>("", "root_id")?);
                 add_detail(details.entry(customer).or_default(), &row)?;
@@ -174,6 +156,29 @@ impl IdentityStore {
         }
         Ok(details)
     }
+}
+
+/// The fragments of customers, each with the identifiers that it holds: none for a fragment under
+/// which none was seen, and those that are contested are nobody's.
+pub(super) fn live_identifiers(customers: impl IntoIterator<Item = Uuid>) -> SelectStatement {
+    let mut select = Query::select();
+    select
+        .column((fragment::Entity, fragment::Column::RootId))
+        .column((fragment::Entity, fragment::Column::FragmentId))
+        .column((identifier::Entity, identifier::Column::Namespace))
+        .column((identifier::Entity, identifier::Column::Value))
+        .from(fragment::Entity)
+        .left_join(
+            identifier::Entity,
+            Expr::col((identifier::Entity, identifier::Column::FragmentId))
+                .equals((fragment::Entity, fragment::Column::FragmentId))
+                .and(
+                    Expr::col((identifier::Entity, identifier::Column::State))
+                        .eq(state_code(HolderState::Live)),
+                ),
+        )
+        .and_where(Expr::col((fragment::Entity, fragment::Column::RootId)).is_in(customers));
+    select
 }
 
 impl IdentityStore {

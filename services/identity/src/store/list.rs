@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use identity_core::{HolderState, Identifier};
+use identity_core::Identifier;
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
@@ -11,8 +11,8 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::entity::{customer, fragment, identifier, shared};
-use super::holding::state_code;
+use super::entity::{customer, fragment, shared};
+use super::holding::live_identifiers;
 use super::{CustomerRecord, IdentityStore};
 
 impl IdentityStore {
@@ -92,28 +92,8 @@ impl IdentityStore {
 
     /// Finds the fragments of customers, and the identifiers that were seen under them.
     async fn names(&self, customers: &[Uuid]) -> Result<HashMap<Uuid, Names>, DbErr> {
-        let mut select = Query::select();
-        select
-            .column((fragment::Entity, fragment::Column::RootId))
-            .column((fragment::Entity, fragment::Column::FragmentId))
-            .column((fragment::Entity, fragment::Column::CreateTime))
-            .column((identifier::Entity, identifier::Column::Namespace))
-            .column((identifier::Entity, identifier::Column::Value))
-            .from(fragment::Entity)
-            .left_join(
-                identifier::Entity,
-                Expr::col((identifier::Entity, identifier::Column::FragmentId))
-                    .equals((fragment::Entity, fragment::Column::FragmentId))
-                    // A contested one is nobody's.
-                    .and(
-                        Expr::col((identifier::Entity, identifier::Column::State))
-                            .eq(state_code(HolderState::Live)),
-                    ),
-            )
-            .and_where(
-                Expr::col((fragment::Entity, fragment::Column::RootId))
-                    .is_in(customers.iter().copied()),
-            );
+        let mut select = live_identifiers(customers.iter().copied());
+        select.column((fragment::Entity, fragment::Column::CreateTime));
         let mut names: HashMap<Uuid, Names> = HashMap::new();
         for row in self.database.orm().query_all(&select).await? {
             let own = names.entry(row.try_get("", "root_id")?).or_default();

@@ -4,6 +4,7 @@
 //! Files are imported one after another, purchases before sign-ups as likely as after. A path is a
 //! matter of when things happened, not of when they came here.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kernel::Timestamp;
@@ -50,8 +51,9 @@ impl Pass<'_> {
         };
         let mut early = known.to_vec();
         let from = early.partition_point(|own| own.time < began);
+        let mut waiting: VecDeque<EarlyEvent> = early.split_off(from).into();
         let mut passages = passages.clone();
-        for event in early.split_off(from) {
+        while let Some(event) = waiting.pop_front() {
             let milestones = event.milestones.iter();
             let matching: Vec<usize> = milestones.filter_map(|name| path.place(name)).collect();
             let measured = measure(path, &passages, self.now);
@@ -62,8 +64,14 @@ impl Pass<'_> {
                         time: event.time,
                         ordinal: event.ordinal,
                     };
-                    if let Some(gone) = add_passage(path, &mut passages, passage, self.now) {
-                        add(&mut early, early_event(gone));
+                    match add_passage(path, &mut passages, passage, self.now) {
+                        // What is read next may bring its turn.
+                        Some(gone) if gone.time > event.time => {
+                            let place = waiting.partition_point(|own| own.time <= gone.time);
+                            waiting.insert(place, early_event(gone));
+                        }
+                        Some(gone) => add(&mut early, early_event(gone)),
+                        None => {}
                     }
                 }
                 Meaning::Ahead => add(&mut early, event),
@@ -80,13 +88,13 @@ impl Pass<'_> {
         let progress = Arc::make_mut(&mut self.state.progress[place]);
         let gone = add_passage(path, &mut progress.passages, passage, self.now);
         self.changed = true;
-        self.recall(place, path);
         if let Some(gone) = gone {
             let mut events = self.remembered_events(path).to_vec();
             add(&mut events, early_event(gone));
             keep(&mut events, path);
             self.put_remembered(path, events);
         }
+        self.recall(place, path);
     }
 
     /// Takes over what another customer remembered, who was joined into this one.

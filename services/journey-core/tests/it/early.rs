@@ -107,6 +107,15 @@ fn a_path_begins_with_its_first_beginning_whichever_arrives_first() {
 }
 
 #[test]
+fn what_gives_way_to_an_earlier_one_is_read_again_in_its_turn() {
+    let events = [
+        "33h c", "79h c", "85h b", "97h a", "27h b", "123h c", "71h a", "48h b", "32h a",
+    ];
+    let expected = "a@32h b@48h c@79h Skipped:b OutOfOrder:b followed=true";
+    check("\"\"", &events, expected);
+}
+
+#[test]
 fn nothing_is_remembered_beyond_the_horizon() {
     check("0s", &["20h b", "10h a"], "a@10h Stalled:b followed=false");
     check(

@@ -3,6 +3,7 @@
 //! It moves bytes: validates, loads, lets `identity_core` decide, writes SQL, appends to the streams. It knows nothing of
 //! profiles, segments or journeys.
 
+mod account_rpc;
 mod announce;
 mod append;
 mod cache;
@@ -35,6 +36,7 @@ mod stream;
 mod stretch;
 mod unmerge;
 
+pub use account_rpc::AccountRpc;
 pub use announce::{Announcer, announce_overdue};
 pub use append::{AppendError, Appender, Group, Sequenced};
 pub use catalog::NamespaceCatalog;

@@ -14,6 +14,7 @@ use runtime::{Awaited, Context, Downstream, PositionScope, Service, SplitPreview
 use storage::Database;
 use tokio::sync::watch;
 
+use crate::account_rpc::AccountRpc;
 use crate::announce::{UnderWay, announce_overdue};
 use crate::append::Appender;
 use crate::catalog::NamespaceCatalog;
@@ -176,6 +177,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let rpc = IdentityRpc::new(intake, context.idempotency.clone())
         .with_event_log(events)
         .with_shutdown(context.shutdown.clone());
+    let accounts = AccountRpc::new(rpc.clone());
     let previews = SplitPreviews::new(context.neighbours.clone(), context.peers.clone());
     let resolution = ResolutionRpc::new(rpc.clone())
         .with_event_retention(context.config.event_retention)
@@ -185,6 +187,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         .with_grpc(server)
         .with_grpc(resolution.into_server())
         .with_grpc(erasure.into_server())
+        .with_grpc(accounts.into_server())
         .with_definitions(store)
         .on_shutdown(async move || {
             // They end by themselves once the process is told to; a panic in one was logged by the runtime.

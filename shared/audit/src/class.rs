@@ -125,6 +125,46 @@ const CLASSES: &[(&str, Class)] = &[
         "happypath.gateway.v1.IntakeService/ReplayDeadLetters",
         Order,
     ),
+    (
+        "happypath.identity.v1.AccountService/DeleteBuyingGroup",
+        Change,
+    ),
+    ("happypath.identity.v1.AccountService/EndMembership", Change),
+    (
+        "happypath.identity.v1.AccountService/GetAccount",
+        PersonalRead,
+    ),
+    (
+        "happypath.identity.v1.AccountService/GetBuyingGroup",
+        PersonalRead,
+    ),
+    (
+        "happypath.identity.v1.AccountService/ListAccounts",
+        PersonalRead,
+    ),
+    (
+        "happypath.identity.v1.AccountService/ListBuyingGroups",
+        PersonalRead,
+    ),
+    (
+        "happypath.identity.v1.AccountService/ListMembers",
+        PersonalRead,
+    ),
+    (
+        "happypath.identity.v1.AccountService/ListMemberships",
+        PersonalRead,
+    ),
+    ("happypath.identity.v1.AccountService/MergeAccounts", Change),
+    ("happypath.identity.v1.AccountService/PutAccount", Event),
+    (
+        "happypath.identity.v1.AccountService/PutBuyingGroup",
+        Change,
+    ),
+    ("happypath.identity.v1.AccountService/PutMembership", Change),
+    (
+        "happypath.identity.v1.AccountService/UnmergeAccounts",
+        Change,
+    ),
     ("happypath.identity.v1.ErasureService/Erase", Change),
     (
         "happypath.identity.v1.ErasureService/GetErasure",

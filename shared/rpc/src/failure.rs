@@ -79,6 +79,24 @@ impl Failure {
         failure
     }
 
+    /// The id of an account in a field of a call that is about customers.
+    pub fn is_account(field: &str, id: &str) -> Self {
+        let description = "is an account: give a customer's id";
+        let message = format!("`{field}` {id} is an account, and this call is about customers");
+        let mut failure = Self::new(ErrorReason::IsAccount, message);
+        failure.0.resource = Some(("customer".to_owned(), id.to_owned()));
+        failure.with_violations([Violation::new(field, description)])
+    }
+
+    /// The id of a customer in a field of a call that is about accounts.
+    pub fn is_customer(field: &str, id: &str) -> Self {
+        let description = "is a customer: give an account's id";
+        let message = format!("`{field}` {id} is a customer, and this call is about accounts");
+        let mut failure = Self::new(ErrorReason::IsCustomer, message);
+        failure.0.resource = Some(("account".to_owned(), id.to_owned()));
+        failure.with_violations([Violation::new(field, description)])
+    }
+
     /// A store that does not answer, worth another attempt after a second.
     pub fn store_unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(ErrorReason::StoreUnavailable, "a store does not answer")

@@ -110,6 +110,30 @@ reasons! {
     /// The customer is not known.
     CustomerNotFound = "CUSTOMER_NOT_FOUND", NotFound,
         "Check the id or identifier; a customer exists once an event of theirs was ingested.";
+    /// The account is not known.
+    AccountNotFound = "ACCOUNT_NOT_FOUND", NotFound,
+        "Check the id or identifier; an account exists once PutAccount or an event in its context named it.";
+    /// The id is that of an account, and the call is about customers.
+    IsAccount = "IS_ACCOUNT", NotFound,
+        "Call AccountService/GetAccount for the account, AccountService/ListMembers for the customers who belong to it, and SegmentationService/GetProfile for its traits.";
+    /// The id is that of a customer, and the call is about accounts.
+    IsCustomer = "IS_CUSTOMER", NotFound,
+        "Call IdentityService/GetCustomer for the customer, and AccountService/ListMemberships for the accounts that they belong to.";
+    /// The membership is not there.
+    MembershipNotFound = "MEMBERSHIP_NOT_FOUND", NotFound,
+        "List the members of the account or the memberships of the customer to find its id: ListMembers, ListMemberships.";
+    /// The buying group is not there.
+    BuyingGroupNotFound = "BUYING_GROUP_NOT_FOUND", NotFound,
+        "List the buying groups to find its id: ListBuyingGroups.";
+    /// The customer or the account has as many memberships as it may.
+    MembershipLimit = "MEMBERSHIP_LIMIT", ResourceExhausted,
+        "Merge accounts that are one and the same. Memberships that ended count too, since lists of earlier times have them.";
+    /// The account has as many buying groups as it may.
+    BuyingGroupLimit = "BUYING_GROUP_LIMIT", ResourceExhausted,
+        "Delete buying groups of opportunities that are over: ListBuyingGroups, DeleteBuyingGroup.";
+    /// Somebody who should fill a role does not belong to the account.
+    NotAMember = "NOT_A_MEMBER", FailedPrecondition,
+        "Say first that the customers who are named are members, with PutMembership, or leave them out.";
     /// There was no such erasure.
     ErasureNotFound = "ERASURE_NOT_FOUND", NotFound,
         "List the erasures to find its operation id: `happypath identity erasures`.";

@@ -4,6 +4,7 @@ use kernel::Owner;
 use proto::activation::v1::activation_service_server::SERVICE_NAME as ACTIVATION;
 use proto::definition::v1::definition_service_server::SERVICE_NAME as DEFINITIONS;
 use proto::engine::v1::partition_service_server::SERVICE_NAME as PARTITIONS;
+use proto::identity::v1::account_service_server::SERVICE_NAME as ACCOUNTS;
 use proto::identity::v1::erasure_service_server::SERVICE_NAME as ERASURE;
 use proto::identity::v1::identity_service_server::SERVICE_NAME as IDENTITY;
 use proto::identity::v1::resolution_service_server::SERVICE_NAME as RESOLUTION;
@@ -27,7 +28,7 @@ pub(super) enum Place {
 pub(super) fn place_of(path: &str) -> Place {
     let service = path.strip_prefix('/').and_then(|it| it.split_once('/'));
     match service.map(|(service, _)| service) {
-        Some(IDENTITY | RESOLUTION | ERASURE) => Place::Service(Owner::Identity),
+        Some(IDENTITY | RESOLUTION | ERASURE | ACCOUNTS) => Place::Service(Owner::Identity),
         Some(SEGMENTATION) => Place::Service(Owner::Segmentation),
         Some(JOURNEY) => Place::Service(Owner::Journey),
         Some(ACTIVATION) => Place::Service(Owner::Activation),
@@ -59,6 +60,10 @@ mod tests {
             ),
             (
                 "/happypath.identity.v1.ErasureService/Erase",
+                Place::Service(Owner::Identity),
+            ),
+            (
+                "/happypath.identity.v1.AccountService/PutAccount",
                 Place::Service(Owner::Identity),
             ),
             (

@@ -4,7 +4,7 @@ use kernel::Timestamp;
 use proto::convert::timestamp;
 use proto::gateway::v1::change::Kind;
 use proto::gateway::v1::{
-    ActivationChange, Change, ErasureChange, MembershipChange, MergeChange, PositionChange,
+    AccountChange, ActivationChange, Change, ErasureChange, MembershipChange, MergeChange, PositionChange,
     TransitionChange, UnmergeChange,
 };
 use proto::stream::v1 as stored;
@@ -27,6 +27,12 @@ pub(crate) fn change_of(log: u64, row: u64, index: u32, change: &ChangeRecord) -
         }),
         Stored::ErasedById(id) => Kind::Erasure(ErasureChange {
             operation_id: text_of(id),
+        }),
+        Stored::Account(it) => Kind::Account(AccountChange {
+            account_id: text_of(&it.account_id),
+            role: it.role.clone(),
+            is_member: it.is_member,
+            is_primary: it.is_primary,
         }),
     };
     Some(Change {

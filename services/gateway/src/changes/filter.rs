@@ -62,7 +62,10 @@ impl Filter {
             Kind::Activation(it) => {
                 has(&self.journeys, it.journey.as_str()) && has(&self.channels, it.channel.as_str())
             }
-            Kind::MergedIntoId(_) | Kind::SplitFromId(_) | Kind::ErasedById(_) => true,
+            Kind::MergedIntoId(_)
+            | Kind::SplitFromId(_)
+            | Kind::ErasedById(_)
+            | Kind::Account(_) => true,
         }
     }
 }
@@ -85,6 +88,7 @@ fn kind_of(kind: &Kind) -> ChangeKind {
         Kind::MergedIntoId(_) => ChangeKind::Merge,
         Kind::SplitFromId(_) => ChangeKind::Unmerge,
         Kind::ErasedById(_) => ChangeKind::Erasure,
+        Kind::Account(_) => ChangeKind::Account,
     }
 }
 

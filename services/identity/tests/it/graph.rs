@@ -152,6 +152,7 @@ fn rules(namespaces: &[v1::Namespace], rule: v1::ConflictRule) -> Rules {
         name: "default".to_owned(),
         conflict_rule: rule.into(),
         identifier_limit: 0,
+        ..v1::IdentityPolicy::default()
     };
     let kinds = namespaces.iter().cloned().map(Kind::Namespace);
     let kinds: Vec<Kind> = kinds.chain([Kind::IdentityPolicy(policy)]).collect();

@@ -2,7 +2,7 @@
 
 use proto::gateway::v1::change::Kind;
 use proto::gateway::v1::{
-    ActivationChange, Change, MembershipChange, PositionChange, TransitionChange,
+    AccountChange, ActivationChange, Change, MembershipChange, PositionChange, TransitionChange,
 };
 
 use crate::output::visible;
@@ -23,9 +23,19 @@ fn what(change: &Change) -> String {
         Some(Kind::Merge(it)) => format!("is now part of {}", it.into_customer_id),
         Some(Kind::Unmerge(it)) => format!("is no longer part of {}", it.from_customer_id),
         Some(Kind::Erasure(it)) => format!("was erased ({})", it.operation_id),
+        Some(Kind::Account(it)) => account(it),
         // A newer server knows more kinds than this program.
         None => "changed in a way that this version does not know".to_owned(),
     }
+}
+
+fn account(it: &AccountChange) -> String {
+    let verb = if it.is_member { "joined" } else { "left" };
+    let role = match it.role.as_str() {
+        "" => String::new(),
+        role => format!(" as {role}"),
+    };
+    format!("{verb} account {}{role}", it.account_id)
 }
 
 fn membership(it: &MembershipChange) -> String {

@@ -54,7 +54,7 @@ pub(super) struct WatchArgs {
 }
 
 /// The kinds by their words.
-const KINDS: [(&str, ChangeKind); 7] = [
+const KINDS: [(&str, ChangeKind); 8] = [
     ("membership", ChangeKind::Membership),
     ("transition", ChangeKind::Transition),
     ("position", ChangeKind::Position),
@@ -62,6 +62,7 @@ const KINDS: [(&str, ChangeKind); 7] = [
     ("merge", ChangeKind::Merge),
     ("unmerge", ChangeKind::Unmerge),
     ("erasure", ChangeKind::Erasure),
+    ("account", ChangeKind::Account),
 ];
 
 /// A watch, and how far it is.

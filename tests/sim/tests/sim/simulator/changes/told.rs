@@ -50,7 +50,8 @@ impl Known {
                 Kind::MergedIntoId(_)
                 | Kind::SplitFromId(_)
                 | Kind::ErasedById(_)
-                | Kind::Activation(_),
+                | Kind::Activation(_)
+                | Kind::Account(_),
             )
             | None => {}
         }

@@ -6,8 +6,9 @@ use std::time::Duration;
 pub const CACHED_IDENTIFIERS: u64 = 500_000;
 /// Redirects of merged customers kept in the process, so that what is cached of them stays right.
 pub const CACHED_REDIRECTS: u64 = 50_000;
-/// How long a cached identifier counts: what another replica merged is seen no later. Until then the state of the merged
-/// customer forwards the record.
+/// The time for which a cached identifier counts: what another replica merged is seen no later.
+/// Until then the state of the merged customer forwards the record. What another replica took apart
+/// or moved is seen within [`FOLLOW_INTERVAL`].
 pub const CACHE_TTL: Duration = Duration::from_secs(600);
 /// Requests of a stream of look-ups that are answered at once: as many identifiers as a few
 /// statements find.
@@ -24,9 +25,19 @@ pub const SIGHTINGS_READ: usize = 10_000;
 pub const SIGHTINGS_PER_PAGE: usize = 1_000;
 /// Simulations under way in one process: each holds up to 10,000 events and their customers.
 pub const SIMULATIONS: usize = 4;
-/// The time for which one counts where the policy gives identifiers to others: another replica may
-/// have done so, and nothing forwards an event to whom it should have gone.
-pub const MOVABLE_CACHE_TTL: Duration = Duration::from_secs(5);
+/// The time for which one counts where the policy gives identifiers to others and this process did
+/// not hear from the tables for as long what other replicas moved: nothing forwards an event to whom
+/// it should have gone.
+pub const UNFOLLOWED_CACHE_TTL: Duration = Duration::from_secs(5);
+/// The pause between two looks for what other processes erased, took apart and moved.
+pub const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
+/// Moved fragments that one look reads: with more of them everything cached is read anew.
+pub const MOVED_READ: u64 = 10_000;
+/// Changes whose moved fragments are kept for processes that have not heard of them yet: at a
+/// thousand a second those of longer than a process may stand still.
+pub const MOVED_KEPT: i64 = 100_000;
+/// Changes after which those that are not to be kept are removed.
+pub const MOVED_PRUNED: i64 = 1_000;
 /// Identifiers looked up by one statement: beyond this, planning costs more than another round trip.
 pub const LOOKUP_IDENTIFIERS: usize = 1_000;
 /// Customers whose details are looked up by one statement: each has up to a thousand identifiers.
@@ -88,6 +99,24 @@ pub const ANNOUNCEMENTS_UNDER_WAY: usize = 1_000;
 pub const INTERRUPTED_SOURCES: usize = 10_000;
 /// Merges taken over by one look.
 pub const ANNOUNCE_MERGES: u64 = 100;
+/// Memberships of one customer, those that ended among them: more than anybody has jobs and clubs.
+pub const MEMBERSHIPS_OF_CUSTOMER: u64 = 1_000;
+/// Memberships of one account, those that ended among them: they are counted when news of it are
+/// told, which takes a tenth of a second then.
+pub const MEMBERSHIPS_OF_ACCOUNT: u64 = 100_000;
+/// Buying groups of one account: opportunities that a team can keep an eye on.
+pub const BUYING_GROUPS_OF_ACCOUNT: u64 = 1_000;
+/// Memberships that events said, of which a process remembers that they are on record: 20 MB.
+pub const CACHED_MEMBERSHIPS: u64 = 200_000;
+/// News of accounts taken over by one look.
+pub const ACCOUNT_NEWS_TAKEN: u64 = 100;
+/// Memberships of a merge or an unmerge that are told of at once; those behind them are told in
+/// bulk.
+pub const MEMBERSHIPS_TOLD_LIVE: u64 = 50;
+/// Memberships of a merge or an unmerge that one look goes through.
+pub const MEMBERSHIPS_MOVED: u64 = 500;
+/// Memberships of whoever is erased that are deleted by one transaction.
+pub const MEMBERSHIPS_FORGOTTEN: u64 = 500;
 /// Customers of a page, where the request says nothing.
 pub const PAGE_SIZE: usize = 100;
 /// Fractions of a batch that may wait between resolution and the streams: one is resolved while one is appended.
@@ -130,9 +159,10 @@ pub const LEDGER_IDLE: Duration = Duration::from_secs(600);
 /// Batches of a ledger that are read by one statement: 2.5 MB at the most usual size, 5 at 1,000
 /// events.
 pub const LEDGER_PAGE: u64 = 512;
-/// Bytes of the records of one imported batch, unpacked: a message, and as much again for what is
-/// known of its customers.
-pub const RECORDS_BYTES: usize = 2 * kernel::limits::MESSAGE_BYTES;
+/// Bytes of the records of one imported batch, unpacked: a message, as much again for what is known of
+/// its customers, and twice that for the accounts of its groups: each has the id and the name of the
+/// event, and the news of its new member.
+pub const RECORDS_BYTES: usize = 4 * kernel::limits::MESSAGE_BYTES;
 /// The pause between two looks for imported batches that are not in their streams yet, after which
 /// the records of those that are there are removed.
 pub const LEDGER_INTERVAL: Duration = Duration::from_secs(1);

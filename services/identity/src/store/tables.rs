@@ -9,8 +9,8 @@ use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 
 use super::{
-    Cause, CommitError, Committed, Found, IdentityStore, MergeRecord, News, SentAs, SentBy,
-    SourceMark, SplitRecord,
+    AccountNews, Cause, CommitError, Committed, Found, IdentityStore, MergeRecord, Moment,
+    NewMembership, News, SentAs, SentBy, SourceMark, SplitRecord, TakenMemberships,
 };
 
 /// The tables, as resolution and the announcement of merges use them.
@@ -113,6 +113,28 @@ pub trait Tables: Debug + Send + Sync + 'static {
     /// # Errors
     /// As the database says.
     async fn take_source(&self, source: &str, mark: SourceMark) -> Result<(), DbErr>;
+
+    /// As [`IdentityStore::take_memberships`].
+    ///
+    /// # Errors
+    /// As the database says.
+    async fn take_memberships(
+        &self,
+        memberships: &[NewMembership],
+        now: Moment,
+    ) -> Result<TakenMemberships, DbErr>;
+
+    /// As [`IdentityStore::claim_account_news`].
+    ///
+    /// # Errors
+    /// As the database says.
+    async fn claim_account_news(&self, now: Moment) -> Result<Vec<AccountNews>, DbErr>;
+
+    /// As [`IdentityStore::mark_account_news`].
+    ///
+    /// # Errors
+    /// As the database says.
+    async fn mark_account_news(&self, news: &[AccountNews]) -> Result<(), DbErr>;
 }
 
 #[async_trait]
@@ -188,5 +210,20 @@ impl Tables for IdentityStore {
 
     async fn take_source(&self, source: &str, mark: SourceMark) -> Result<(), DbErr> {
         Self::take_source(self, source, mark).await
+    }
+    async fn take_memberships(
+        &self,
+        memberships: &[NewMembership],
+        now: Moment,
+    ) -> Result<TakenMemberships, DbErr> {
+        Self::take_memberships(self, memberships, now).await
+    }
+
+    async fn claim_account_news(&self, now: Moment) -> Result<Vec<AccountNews>, DbErr> {
+        Self::claim_account_news(self, now).await
+    }
+
+    async fn mark_account_news(&self, news: &[AccountNews]) -> Result<(), DbErr> {
+        Self::mark_account_news(self, news).await
     }
 }

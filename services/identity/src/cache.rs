@@ -1,9 +1,10 @@
 //! Identifiers that this process resolved lately, so that known customers need no SQL.
 //!
-//! A stale hit is harmless: the state of a merged customer forwards its records. What decides changes is always SQL.
+//! A stale hit of a merged customer is harmless: its state forwards its records. Of fragments that
+//! went to somebody else the cache is told, see `follow.rs`. What decides changes is always SQL.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use identity_core::Identifier;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use crate::limits::{CACHE_TTL, CACHED_IDENTIFIERS, CACHED_REDIRECTS, TOLD_DEMOTIONS};
 use crate::store::{FoundIdentifier, SentAs};
 
-/// Who holds an identifier, as seen some time ago.
+/// The holder of an identifier, as seen some time ago.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     customer: CustomerId,
@@ -41,9 +42,24 @@ pub(crate) struct IdentityCache {
     /// Identifiers that were left out of events, as evidence that is on record names them.
     demotions: Cache<Uuid, ()>,
     start: Instant,
+    /// Counts how often fragments went to somebody else, or values left them.
+    partings: AtomicU64,
+    /// The second, from 1, when all that other processes changed was known here; 0 for never.
+    follow_second: AtomicU64,
 }
 
-/// What a cache expects to hold at first; it grows from there.
+/// The partings that a cache knew of when something was read from the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Partings(u64);
+
+impl Partings {
+    /// The partings once there was one more, of whoever counts, where there was.
+    pub(crate) fn with(self, is_own: bool) -> Self {
+        Self(self.0 + u64::from(is_own))
+    }
+}
+
+/// Entries that a cache expects to hold at first; it grows from there.
 const FIRST_ENTRIES: usize = 1_000;
 
 impl IdentityCache {
@@ -66,6 +82,8 @@ impl IdentityCache {
                 quick_cache::UnitWeighter,
             ),
             start: Instant::now(),
+            partings: AtomicU64::new(0),
+            follow_second: AtomicU64::new(0),
         }
     }
 
@@ -120,10 +138,41 @@ impl IdentityCache {
         self.has_redirects.store(true, Ordering::Release);
     }
 
-    /// Forgets all that fragments hold.
-    pub(crate) fn forget_fragments(&self, gone: &HashSet<FragmentId>) {
-        self.holders
-            .retain(|_, entry| !gone.contains(&entry.fragment));
+    /// Forgets all that fragments hold, that is known of customers of their ids, and into whom these
+    /// were joined.
+    pub(crate) fn part(&self, gone: &HashSet<FragmentId>) {
+        // Counted first: whoever wrote down meanwhile what they had read before sees that, or what
+        // they wrote is forgotten here.
+        self.partings.fetch_add(1, Ordering::SeqCst);
+        for fragment in gone {
+            self.redirects.remove(&CustomerId::from(*fragment));
+        }
+        self.holders.retain(|_, entry| {
+            !gone.contains(&entry.fragment) && !gone.contains(&entry.customer.fragment())
+        });
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.partings.fetch_add(1, Ordering::SeqCst);
+        self.redirects.clear();
+        self.holders.clear();
+    }
+
+    /// The partings so far: read before the tables are.
+    pub(crate) fn partings(&self) -> Partings {
+        Partings(self.partings.load(Ordering::SeqCst))
+    }
+
+    /// Notes that all is known that other processes had changed by a second.
+    pub(crate) fn follow(&self, second: u64) {
+        self.follow_second.store(second + 1, Ordering::Release);
+    }
+
+    /// Returns whether that was so within a time.
+    pub(crate) fn is_following(&self, within: Duration) -> bool {
+        let followed = self.follow_second.load(Ordering::Acquire);
+        followed > 0 && (self.second() + 1).saturating_sub(followed) <= within.as_secs()
     }
 
     /// Forgets that a customer was joined into another: they are one of their own again.

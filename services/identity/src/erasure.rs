@@ -1,5 +1,5 @@
-//! Erasure of customers for good, and suppression: tombstones, the transaction that takes a
-//! customer out of identity, and the work that goes on until every store is clean.
+//! Erasure of customers and accounts for good, and suppression: tombstones, the transaction that
+//! takes a customer or an account out of identity, and the work that goes on until every store is clean.
 //!
 //! Nothing of a person is kept but keyed hashes of the identifiers. Other services remove their own
 //! states: they are told by a record in the customer's stream.
@@ -9,6 +9,7 @@ mod backup;
 mod erase;
 mod key;
 pub(crate) mod limits;
+mod memberships;
 mod metrics;
 mod people;
 mod requests;
@@ -42,7 +43,7 @@ impl Intake {
     pub(crate) async fn refresh_tombstones(&self) -> Result<(), KeyError> {
         let gone = self.tombstones.refresh().await?;
         if !gone.is_empty() {
-            self.resolver.forget_fragments(&gone);
+            self.part(&gone);
         }
         Ok(())
     }

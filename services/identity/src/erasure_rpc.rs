@@ -17,6 +17,7 @@ use crate::customers::parse_id;
 use crate::erasure::limits::PAGE_SIZE;
 use crate::erasure::{self, Asked, DEADLINE, EraseError, KeyError, Mode, operation_of};
 use crate::ingest::Intake;
+use crate::kind::Kind;
 use crate::limits::APPEND_PATIENCE;
 
 const ERASE: &str = "happypath.identity.v1.ErasureService/Erase";
@@ -104,7 +105,8 @@ impl ErasureRpc {
         })
     }
 
-    /// Tells this process and the streams at once. Where that fails, others do so in a moment.
+    /// Tells this process and the streams at once, and deletes memberships. Where that fails, others
+    /// do so in a moment.
     async fn tell(&self, operation: Uuid, ids: &[CustomerId]) {
         if let Err(error) = self.intake.refresh_tombstones().await {
             tracing::warn!(%error, "tombstones not read; they are tried again");
@@ -116,6 +118,9 @@ impl ErasureRpc {
             .announce_erasure(operation, ids, 0, Some(deadline));
         if let Err(error) = told.await {
             tracing::warn!(%error, "an erasure not announced; it is tried again");
+        }
+        if let Err(error) = self.intake.forget_memberships(ids, 1).await {
+            tracing::warn!(%error, "memberships not deleted; it is tried again");
         }
     }
 
@@ -141,11 +146,16 @@ impl ErasureRpc {
         let (mut read, mut faults) = (Vec::with_capacity(sent.len()), Vec::new());
         for (place, identifier) in sent.iter().enumerate() {
             let pair = (identifier.namespace.clone(), identifier.value.clone());
-            let screened = screen(&rules, [pair]);
+            let kind = Kind::named_by(&rules, &identifier.namespace);
+            let screened = screen(kind.rules(&rules), [pair]);
             read.extend(screened.kept.into_iter().map(|(_, it)| it));
             faults.extend(screened.dropped.into_iter().map(|dropped| {
                 let reason = dropped.reason.code();
-                let description = format!("names nobody: {reason}. Give a value of a person");
+                let whose = match kind {
+                    Kind::Customer => "a person",
+                    Kind::Account => "an account",
+                };
+                let description = format!("names nobody: {reason}. Give a value of {whose}");
                 Violation::new(format!("identifiers[{place}]"), description)
             }));
         }

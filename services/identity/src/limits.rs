@@ -60,10 +60,10 @@ pub const RESOLVE_ATTEMPTS: u32 = 16;
 pub const RESOLVE_PAUSE: Duration = Duration::from_millis(100);
 /// Transactions of one process at a time on Postgres: more only wait for each other's rows.
 pub const WRITERS: usize = 4;
-/// How long a unary request tries to append before it is told that a stream is full.
+/// The time for which a unary request tries to append before it is told that a stream is full.
 pub const APPEND_PATIENCE: Duration = Duration::from_secs(2);
-/// How long the caller of a unary request waits before it is told that a store does not answer: longer than an append
-/// may take, shorter than clients wait.
+/// The time for which the caller of a unary request waits before it is told that a store does not
+/// answer: longer than an append may take, shorter than clients wait.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 /// The time that a call waits where events are paced and its caller sets no deadline, and that each
 /// event of a stream does: longer than an attempt at a webhook that does not answer, of 22 seconds.
@@ -73,17 +73,17 @@ pub const REQUESTS_UNDER_WAY: usize = 4_096;
 /// The first and the longest pause between two attempts to append.
 pub const APPEND_PAUSE: (Duration, Duration) =
     (Duration::from_millis(2), Duration::from_millis(100));
-/// How long an event that names a namespace that is not known waits for word whether another process defined it: as long as
-/// that takes to be known everywhere.
+/// The time for which an event of a namespace that is not known waits for word whether another
+/// process defined it: as long as that takes to be known everywhere.
 pub const DEFINITIONS_PATIENCE: Duration = Duration::from_millis(500);
-/// How long the caller of a full stream should wait before it tries again.
+/// The wait that the caller of a full stream is asked for before it tries again.
 pub const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// The wait that a caller is asked for whose partition has a full quarantine: an operator acts.
 pub const QUARANTINE_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// The wait that a caller is asked for where there is no memory for the ledger of its import: another
 /// import has to end.
 pub const LEDGER_RETRY_DELAY: Duration = Duration::from_secs(10);
-/// How often merges are looked for whose announcement was interrupted.
+/// The pause between two looks for merges whose announcement was interrupted.
 pub const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(500);
 /// The age of a merge after which somebody else announces it. With [`ANNOUNCE_INTERVAL`] a second,
 /// for which the survivor waits. A merge that is announced twice, since its first announcement
@@ -171,7 +171,8 @@ pub const LEDGER_INTERVAL: Duration = Duration::from_secs(1);
 pub const BATCH_OVERDUE: kernel::Duration = kernel::Duration::from_millis(10_000);
 /// Overdue batches that are brought to their streams by one look.
 pub const OVERDUE_BATCHES: u64 = 64;
-/// How far ahead of the wall clock an event may be dated: a sender's clock in any zone, set by hand, is less wrong.
+/// The time by which an event may be dated ahead of the wall clock: a sender's clock in any zone,
+/// set by hand, is less wrong.
 pub const EVENT_AHEAD: kernel::Duration = kernel::Duration::from_days(1);
 /// The earliest time of an event: no computer told the time of what happened before it, and a
 /// customer would have been first seen then for good.
@@ -184,8 +185,8 @@ pub const SENDER_AHEAD: kernel::Duration = kernel::Duration::from_millis(60_000)
 /// And so far behind: a message that was sent earlier may have been on its way for long, as a later
 /// try that says when the first one was sent.
 pub const SENDER_BEHIND: kernel::Duration = kernel::Duration::from_millis(3_600_000);
-/// How far one event may move a virtual clock: a year of silence is a story, more is a mistyped date that would let
-/// every timer fire.
+/// The time by which one event may move a virtual clock: a year of silence is a story, more is a
+/// mistyped date that would let every timer fire.
 pub const VIRTUAL_LEAP: kernel::Duration = kernel::Duration::from_days(400);
 
 const _: () = assert!(

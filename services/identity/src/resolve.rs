@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use identity_core::{ConflictRule, Evidence, Resolution, Rules, Screened};
+use identity_core::{ConflictRule, Dropped, Evidence, MergeFault, Resolution, Rules, Screened};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 use tokio::sync::Semaphore;
@@ -19,18 +19,18 @@ pub(crate) use self::attempt::Outcome;
 pub(crate) use self::link::Given;
 pub(crate) use self::load::{is_live, lay_over};
 use crate::cache::{Holder, IdentityCache};
-use crate::chance::{Chance, MachineChance};
+use crate::chance::{AccountChance, Chance, MachineChance};
 use crate::erasure::{Held, KeyError, Tombstones};
 use crate::evidence;
-use crate::limits::{CACHE_TTL, MOVABLE_CACHE_TTL, RESOLVE_ATTEMPTS, RESOLVE_PAUSE, WRITERS};
+use crate::limits::{CACHE_TTL, RESOLVE_ATTEMPTS, RESOLVE_PAUSE, UNFOLLOWED_CACHE_TTL, WRITERS};
 use crate::store::{Cause, News, SentAs, Tables};
 
 /// Resolves events to customers.
 #[derive(Debug)]
 pub struct Resolver {
     pub(crate) tables: Arc<dyn Tables>,
-    pub(crate) cache: IdentityCache,
-    writers: Semaphore,
+    pub(crate) cache: Arc<IdentityCache>,
+    writers: Arc<Semaphore>,
     chance: Arc<dyn Chance>,
     pub(crate) tombstones: Tombstones,
 }
@@ -60,12 +60,24 @@ pub enum ResolveError {
     /// Customers cannot be joined: choose fewer.
     #[error(transparent)]
     TooLarge(#[from] identity_core::TooLarge),
+    /// One is an account and another a customer: join those of one kind.
+    #[error(transparent)]
+    OtherKind(#[from] identity_core::OtherKind),
     /// The database did not answer: retry.
     #[error("the database failed")]
     Database(#[from] DbErr),
     /// The changes could not be put on record: retry.
     #[error(transparent)]
     Audit(#[from] audit::AuditError),
+}
+
+impl From<MergeFault> for ResolveError {
+    fn from(fault: MergeFault) -> Self {
+        match fault {
+            MergeFault::TooLarge(fault) => fault.into(),
+            MergeFault::OtherKind(fault) => fault.into(),
+        }
+    }
 }
 
 /// The resolutions of the events of a batch.
@@ -98,8 +110,8 @@ impl Resolver {
         };
         Self {
             tables,
-            cache: IdentityCache::new(),
-            writers: Semaphore::new(writers),
+            cache: Arc::new(IdentityCache::new()),
+            writers: Arc::new(Semaphore::new(writers)),
             chance,
             tombstones: Tombstones::none(),
         }
@@ -111,14 +123,29 @@ impl Resolver {
         Self { tombstones, ..self }
     }
 
+    /// Returns the one that resolves accounts by the same tables. What is known, and who may write,
+    /// they have in common: no identifier is of both.
+    #[must_use]
+    pub fn of_accounts(&self) -> Self {
+        Self {
+            tables: Arc::clone(&self.tables),
+            cache: Arc::clone(&self.cache),
+            writers: Arc::clone(&self.writers),
+            chance: Arc::new(AccountChance::new(Arc::clone(&self.chance))),
+            tombstones: self.tombstones.clone(),
+        }
+    }
+
     /// The tables.
     pub fn tables(&self) -> &dyn Tables {
         self.tables.as_ref()
     }
 
-    /// Forgets who holds what under some fragments, which are gone.
-    pub(crate) fn forget_fragments(&self, gone: &HashSet<FragmentId>) {
-        self.cache.forget_fragments(gone);
+    /// Forgets what is known of some fragments, which are gone, or somebody else's.
+    pub(crate) fn part(&self, gone: &HashSet<FragmentId>) {
+        if !gone.is_empty() {
+            self.cache.part(gone);
+        }
     }
 
     /// Draws an id for something that is written down.
@@ -146,8 +173,8 @@ impl Resolver {
             policy_version: rules.policy.version,
             ..cause
         };
-        let ttl = cache_ttl(rules);
-        let mut known = self.known(&subjects, ttl);
+        let (ttl, is_movable) = (self.cache_ttl(rules), is_movable(rules));
+        let mut known = self.known(rules, &subjects, ttl);
         let sent: Vec<_> = subjects.iter().map(|subject| subject.sent).collect();
         if known.iter().all(Option::is_some) {
             let resolutions: Vec<Resolution> = subjects
@@ -165,7 +192,7 @@ impl Resolver {
             }
             return Ok(resolved);
         }
-        keep_apart(&mut known, ttl);
+        keep_apart(&mut known, is_movable);
         for attempt in 0..RESOLVE_ATTEMPTS {
             match self.attempt(rules, &subjects, &known, cause).await? {
                 Attempt::Done(mut resolved) => {
@@ -176,8 +203,8 @@ impl Resolver {
                 Attempt::Erased => {
                     self.refresh().await?;
                     cause.held = self.screen(&mut subjects);
-                    known = self.known(&subjects, ttl);
-                    keep_apart(&mut known, ttl);
+                    known = self.known(rules, &subjects, ttl);
+                    keep_apart(&mut known, is_movable);
                 }
             }
         }
@@ -193,18 +220,35 @@ impl Resolver {
     }
 
     /// Returns the holder of each event, where the cache knows one that holds all its identifiers.
-    fn known(&self, subjects: &[Subject], ttl: Duration) -> Vec<Option<Holder>> {
+    /// One of another kind, which had an identifier before its namespace named these, is none.
+    fn known(
+        &self,
+        rules: &Rules,
+        subjects: &[Subject],
+        ttl: Duration,
+    ) -> Vec<Option<Holder>> {
         let second = self.cache.second_within(ttl);
-        subjects
-            .iter()
-            .map(|subject| self.cache.only_holder(&subject.screened.kept, second))
-            .collect()
+        let holders = subjects.iter().map(|subject| {
+            let holder = self.cache.only_holder(&subject.screened.kept, second)?;
+            Some(holder).filter(|it| rules.decide_of(it.customer.fragment()))
+        });
+        holders.collect()
+    }
+
+    /// Returns the time for which what the cache knows counts. Where identifiers go from one customer
+    /// to another, nothing forwards an event that is resolved by what was before: then it counts for
+    /// long only as long as this process hears of what others move.
+    fn cache_ttl(&self, rules: &Rules) -> Duration {
+        match is_movable(rules) && !self.cache.is_following(UNFOLLOWED_CACHE_TTL) {
+            true => UNFOLLOWED_CACHE_TTL,
+            false => CACHE_TTL,
+        }
     }
 
     /// Reads tombstones that are newer, and forgets who was erased.
     async fn refresh(&self) -> Result<(), ResolveError> {
         match self.tombstones.refresh().await {
-            Ok(gone) => self.cache.forget_fragments(&gone),
+            Ok(gone) => self.part(&gone),
             Err(KeyError::Database(error)) => return Err(error.into()),
             Err(other) => return Err(DbErr::Custom(other.to_string()).into()),
         }
@@ -263,22 +307,21 @@ impl Resolver {
 
 /// Leaves nothing to the cache of a batch that it does not know all of, where identifiers go from
 /// one customer to another: an event of the batch may give away what a later one names.
-fn keep_apart(known: &mut [Option<Holder>], ttl: Duration) {
-    if ttl < CACHE_TTL {
+fn keep_apart(known: &mut [Option<Holder>], is_movable: bool) {
+    if is_movable {
         known.iter_mut().for_each(|it| *it = None);
     }
 }
 
-/// Returns the time for which what the cache knows counts. Where identifiers go from one customer
-/// to another nothing forwards an event that another replica resolves by what was before.
-const fn cache_ttl(rules: &Rules) -> Duration {
+/// Returns whether identifiers go from one customer to another by events.
+const fn is_movable(rules: &Rules) -> bool {
     match rules.policy.rule {
         ConflictRule::DropLowestPriority | ConflictRule::RefuseIfKnown | ConflictRule::UnionAll => {
-            CACHE_TTL
+            false
         }
         ConflictRule::ReassignNewest
         | ConflictRule::AmbiguousAnonymous
-        | ConflictRule::SwitchSession => MOVABLE_CACHE_TTL,
+        | ConflictRule::SwitchSession => true,
     }
 }
 
@@ -311,6 +354,11 @@ fn known_customer(subject: Subject, holder: &Holder) -> Resolution {
 
 /// An event of which nothing is left that names anybody.
 fn refused(subject: &Subject) -> Resolution {
+    left_out(subject.screened.dropped.clone())
+}
+
+/// The resolution of what names nobody, for these reasons.
+pub(crate) fn left_out(dropped: Vec<Dropped>) -> Resolution {
     let nobody = FragmentId::new(uuid::Uuid::nil());
     Resolution {
         customer: nobody.into(),
@@ -318,7 +366,7 @@ fn refused(subject: &Subject) -> Resolution {
         is_new: false,
         merged: Vec::new(),
         evidence: Vec::new(),
-        dropped: subject.screened.dropped.clone(),
+        dropped,
         moved: Vec::new(),
         is_refused: true,
     }

@@ -3,6 +3,9 @@
 //! One code path for SQLite and Postgres. It does not decide anything: plans come from `identity_core` and are written
 //! as they are, or not at all where somebody else changed what they were made for.
 
+mod account;
+mod account_news;
+mod buying_group;
 mod clock;
 mod commit;
 mod entity;
@@ -12,8 +15,10 @@ mod graph;
 mod holding;
 mod import;
 mod list;
+mod membership;
 mod merges;
 mod migration;
+mod moved;
 mod news;
 mod operation;
 mod sent;
@@ -33,13 +38,20 @@ use storage::Database;
 
 use crate::chance::{Chance, MachineChance};
 
+pub use account_news::{AccountNews, OwedNews};
+pub use buying_group::{BuyingGroupRecord, Slot};
 pub use commit::{Cause, CommitError, Committed, Origin, Origins};
 pub use evidence::EvidenceRecord;
 pub(crate) use evidence::demotion_id;
 pub use graph::CustomerGraph;
 pub use import::{NewBatch, PendingBatch, Settled, TakenBatch};
+pub use membership::{
+    AccountError, EndedMembership, MembershipPut, MembershipRecord, MembershipSource, Moment,
+    NewMembership, TakenMemberships, WrittenMembership,
+};
 pub use merges::MergeRecord;
 pub use migration::{IMPORT_MIGRATIONS, MIGRATIONS};
+pub use moved::Moved;
 pub use news::News;
 pub use operation::{OperationKind, OperationRecord};
 pub use sent::{SentAs, SentBy};
@@ -116,7 +128,7 @@ impl IdentityStore {
         &self.database
     }
 
-    /// Whether writers exclude each other in this database.
+    /// Returns whether writers exclude each other in this database.
     pub fn has_single_writer(&self) -> bool {
         self.database.orm().get_database_backend() == sea_orm::DbBackend::Sqlite
     }

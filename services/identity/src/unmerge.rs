@@ -16,6 +16,7 @@ use self::plan::{plan, whose};
 use self::show::{records, view};
 use crate::append::{AppendError, Took};
 use crate::ingest::Intake;
+use crate::kind::Kind;
 use crate::limits::RESOLVE_ATTEMPTS;
 use crate::resolve::{ResolveError, Resolver};
 use crate::store::{
@@ -42,7 +43,9 @@ pub enum UnmergeBy {
 /// A request to take a customer apart.
 #[derive(Debug, Clone)]
 pub struct Unmerge {
-    /// The customer, by any fragment; absent where `by` says whose it is.
+    /// True for an account, whose fragments are never a customer's.
+    pub is_account: bool,
+    /// The customer or account, by any fragment; absent where `by` says whose it is.
     pub customer: Option<CustomerId>,
     /// The thing that is to come apart.
     pub by: UnmergeBy,
@@ -52,6 +55,17 @@ pub struct Unmerge {
     pub reason: String,
     /// Names the request.
     pub request_id: String,
+}
+
+impl Unmerge {
+    /// The kind of what is taken apart.
+    pub(crate) const fn kind(&self) -> Kind {
+        if self.is_account {
+            Kind::Account
+        } else {
+            Kind::Customer
+        }
+    }
 }
 
 /// The customers that came apart, or would.
@@ -76,6 +90,9 @@ pub enum UnmergeError {
     /// There is no such customer, operation, fragment, identifier or event: correct it.
     #[error("there is no {0}")]
     NotFound(&'static str),
+    /// It is about somebody of the other kind: a customer, or an account. Call the other service.
+    #[error("it is about {0}, which is {name}", name = kind_of(*.0))]
+    OtherKind(CustomerId),
     /// It is not joined with anything.
     #[error("there is nothing to take apart: the customer has nothing else")]
     Nothing,
@@ -85,6 +102,14 @@ pub enum UnmergeError {
     /// It was taken apart, and its announcement is late: the same request again finds it done.
     #[error(transparent)]
     Append(#[from] AppendError),
+}
+
+/// The kind of an id, with its article.
+fn kind_of(id: CustomerId) -> &'static str {
+    match Kind::of(id) {
+        Kind::Customer => "a customer",
+        Kind::Account => "an account",
+    }
 }
 
 impl From<DbErr> for UnmergeError {
@@ -103,7 +128,8 @@ impl Intake {
     ) -> Result<(Unmerged, Took), UnmergeError> {
         let now = self.own_clock.now();
         let store = &self.store;
-        let unmerged = self.resolver.unmerge(store, request, now).await?;
+        let resolver = self.resolver_of(request.kind());
+        let unmerged = resolver.unmerge(store, request, now).await?;
         if unmerged.news.is_empty() {
             return Ok((unmerged, Took::NOTHING));
         }
@@ -125,7 +151,7 @@ impl Resolver {
         request: &Unmerge,
         now: Timestamp,
     ) -> Result<Unmerged, UnmergeError> {
-        let id = operation_id(&request.request_id);
+        let id = operation_id(request);
         for attempt in 0..RESOLVE_ATTEMPTS {
             if !request.is_dry_run
                 && let Some(done) = done_before(store, id).await?
@@ -155,7 +181,7 @@ impl Resolver {
             }
             match store.commit_parting(&parting).await {
                 Ok(()) => {
-                    self.forget_parts(&parting, &graph);
+                    self.forget_parts(&parting);
                     return Ok(Unmerged {
                         customers: records(&parting, &graph),
                         operation_id: Some(id),
@@ -173,11 +199,9 @@ impl Resolver {
     }
 
     /// Has the cache forget who the customers were that came apart.
-    fn forget_parts(&self, parting: &Parting, graph: &CustomerGraph) {
-        let held = graph.graph.held.iter();
-        held.for_each(|(identifier, _)| self.cache.forget(identifier));
-        let fragments = parting.parts.iter().skip(1).flatten();
-        fragments.for_each(|it| self.cache.stand_alone((*it).into()));
+    fn forget_parts(&self, parting: &Parting) {
+        let fragments = parting.parts.iter().flatten().copied();
+        self.part(&fragments.collect());
     }
 
     /// Writes down a plan.
@@ -262,11 +286,15 @@ fn undone(graph: &CustomerGraph, retracted: &[Uuid]) -> Vec<Uuid> {
 }
 
 /// Names the operation of a request, the same at every try.
-fn operation_id(request_id: &str) -> Uuid {
+fn operation_id(request: &Unmerge) -> Uuid {
     let mut hasher = Sha256::new();
-    hasher.update("unmerge");
+    // Requests about accounts have ids of their own.
+    hasher.update(match request.kind() {
+        Kind::Customer => "unmerge",
+        Kind::Account => "unmerge_account",
+    });
     hasher.update([0]);
-    hasher.update(request_id);
+    hasher.update(&request.request_id);
     let hash = hasher.finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);

@@ -1,4 +1,4 @@
-//! The transaction that erases customers from identity: tombstones for all their identifiers,
+//! The transaction that erases customers and accounts from identity: tombstones for all their identifiers,
 //! nothing left that names them, and a row by which the erasure goes on everywhere else.
 
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ impl Mode {
     }
 }
 
-/// An erasure that somebody asks for.
+/// An erasure that somebody asks for, of customers and accounts: both are rows of the same tables.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked<'a> {
     /// Its name.
@@ -98,6 +98,8 @@ struct People {
     identifiers: BTreeSet<Identifier>,
     found: usize,
     not_found: usize,
+    memberships: u64,
+    buying_groups: u64,
 }
 
 /// Erases customers, or tells whom that would erase. The same operation again changes nothing, and
@@ -224,6 +226,8 @@ async fn find(transaction: &DatabaseTransaction, asked: &Asked<'_>) -> Result<Pe
     let kept = people::held_by_others(transaction, &people.identifiers, &people.fragments).await?;
     people.identifiers.retain(|it| !kept.contains(it));
     people.identifiers.extend(asked.identifiers.iter().cloned());
+    people.memberships = people::memberships(transaction, &people.fragments).await?;
+    people.buying_groups = people::buying_groups(transaction, &people.fragments).await?;
     Ok(people)
 }
 
@@ -247,6 +251,8 @@ fn row_of(asked: &Asked<'_>, people: &People, version: i64) -> erasure::Model {
         value_list: Words::of(&people.identifiers).text(),
         steps: v1::Erasure {
             steps: steps::fresh(),
+            membership_count: u32::try_from(people.memberships).unwrap_or(u32::MAX),
+            buying_group_count: u32::try_from(people.buying_groups).unwrap_or(u32::MAX),
             ..v1::Erasure::default()
         }
         .encode_to_vec(),

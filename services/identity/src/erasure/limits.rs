@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-/// The time between two looks for newer tombstones: they are known everywhere within so long.
-pub(crate) const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 /// Tombstones read by one statement: some hundred kilobytes.
 pub(crate) const TOMBSTONES_PAGE: u64 = 10_000;
 /// The time between two looks for an erasure that is to go on.
@@ -32,3 +30,5 @@ pub(crate) const PAGE_SIZE: usize = 100;
 pub(crate) const IDS_AT_ONCE: usize = 500;
 /// Attempts to read the key that another process may be drawing.
 pub(crate) const KEY_ATTEMPTS: u32 = 3;
+/// Statements by which memberships of one erasure are deleted in a row: an account may have 100,000.
+pub(crate) const MEMBERSHIP_ROUNDS: usize = 100;

@@ -1,4 +1,5 @@
-//! Everything in the tables of identity that names people, of some fragments: found, and removed.
+//! Everything in the tables of identity that names people and accounts, of some fragments: found,
+//! and removed. Memberships are removed elsewhere: those who stay are told.
 //!
 //! Ids stay, and so does that there were operations: they name nobody.
 
@@ -18,6 +19,8 @@ const TABLES: [(&str, &[&str]); 4] = [
     ("identity_evidence", &["fragment_id", "joined_fragment_id"]),
     ("identity_cannot_link", &["fragment_a", "fragment_b"]),
 ];
+/// The table of memberships.
+const MEMBERSHIPS: &str = "identity_membership";
 /// Tables of which identifiers are read.
 const IDENTIFIERS: [&str; 3] = [
     "identity_identifier",
@@ -159,6 +162,54 @@ pub(super) async fn identifiers(
         }
     }
     Ok(found)
+}
+
+/// Returns the number of memberships of customers and accounts, by their fragments.
+pub(super) async fn memberships(
+    connection: &impl ConnectionTrait,
+    fragments: &[Uuid],
+) -> Result<u64, DbErr> {
+    let (customer, account) = ("customer_fragment_id", "account_fragment_id");
+    let members = count(connection, MEMBERSHIPS, (account, fragments), None).await?;
+    // Of a member and an account that are erased at once the membership counts once, but where
+    // they are too many for one statement.
+    let counted = (fragments.len() <= IDS_AT_ONCE).then_some(account);
+    Ok(members + count(connection, MEMBERSHIPS, (customer, fragments), counted).await?)
+}
+
+/// Returns the number of buying groups of accounts, by their fragments.
+pub(super) async fn buying_groups(
+    connection: &impl ConnectionTrait,
+    fragments: &[Uuid],
+) -> Result<u64, DbErr> {
+    let own = ("account_fragment_id", fragments);
+    count(connection, "identity_buying_group", own, None).await
+}
+
+/// Counts the rows of a table that have one of some ids in a column, and none of them in another.
+async fn count(
+    connection: &impl ConnectionTrait,
+    table: &'static str,
+    (column, ids): (&'static str, &[Uuid]),
+    without: Option<&'static str>,
+) -> Result<u64, DbErr> {
+    let mut total = 0;
+    for some in ids.chunks(IDS_AT_ONCE) {
+        let mut select = Query::select();
+        select
+            .expr_as(Expr::cust("COUNT(*)"), "number")
+            .from(Alias::new(table))
+            .and_where(Expr::col(Alias::new(column)).is_in(some.iter().copied()));
+        if let Some(without) = without {
+            let other = Expr::col(Alias::new(without));
+            select.and_where(other.is_not_in(some.iter().copied()));
+        }
+        if let Some(row) = connection.query_one(&select).await? {
+            let number: i64 = row.try_get("", "number")?;
+            total += u64::try_from(number).unwrap_or(0);
+        }
+    }
+    Ok(total)
 }
 
 /// Returns the customers that fragments were ever part of and are not among them: they have events

@@ -25,9 +25,10 @@ use uuid::Uuid;
 
 use self::batch::Batch;
 use self::states::Numbers;
-use super::limits::{CLAIM, REFRESH_INTERVAL, WORK_INTERVAL};
+use super::limits::{CLAIM, WORK_INTERVAL};
 use super::metrics::ErasureMetrics;
 use super::tables::erasure;
+use crate::follow::follow_others;
 use crate::ingest::Intake;
 
 /// Erasures that one round takes on: together they read each log once.
@@ -166,27 +167,10 @@ impl Saga {
     }
 }
 
-/// Keeps up with the tombstones of other processes, until the process ends.
-pub(crate) async fn follow_tombstones(intake: Arc<Intake>, shutdown: CancellationToken) {
-    let mut ticks = interval(REFRESH_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {
-                if let Err(error) = intake.refresh_tombstones().await {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "tombstones not read; they are tried again");
-                }
-            }
-        }
-    }
-}
-
 /// Works on erasures until the process ends, and keeps up with those of others.
 pub async fn work_on_erasures(parts: ErasureParts, shutdown: CancellationToken) {
     let intake = Arc::clone(&parts.intake);
-    let follower = tokio::spawn(follow_tombstones(intake, shutdown.clone()));
+    let follower = tokio::spawn(follow_others(intake, shutdown.clone()));
     let mut saga = Saga::new(parts);
     let mut ticks = interval(WORK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

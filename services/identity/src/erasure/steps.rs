@@ -7,6 +7,8 @@ use proto::identity::v1::ErasureStep;
 pub(crate) enum Step {
     /// The tables of identity.
     Identity,
+    /// Memberships in accounts, places in buying groups, and the buying groups of accounts.
+    Memberships,
     /// The states of segmentation.
     Segmentation,
     /// The states of journey.
@@ -37,8 +39,9 @@ pub(crate) enum Step {
 
 impl Step {
     /// All, in the order in which they are told.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Identity,
+        Self::Memberships,
         Self::Segmentation,
         Self::Journey,
         Self::Activation,
@@ -58,6 +61,7 @@ impl Step {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
+            Self::Memberships => "memberships",
             Self::Segmentation => "segmentation",
             Self::Journey => "journey",
             Self::Activation => "activation",

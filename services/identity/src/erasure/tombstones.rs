@@ -29,7 +29,7 @@ const LOCK: &str = "hashtextextended('happypath tombstones ' || current_schema()
 pub struct Held(u64);
 
 impl Held {
-    /// Whatever the tombstones are: of changes that let nobody in.
+    /// Any tombstones: of changes that let nobody in.
     pub const ANY: Self = Self(u64::MAX);
 }
 

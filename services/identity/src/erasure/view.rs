@@ -67,10 +67,14 @@ pub(crate) fn message(row: &erasure::Model, now: Timestamp) -> v1::Erasure {
         Mode::Fresh => v1::ErasureMode::Fresh,
         Mode::Suppress => v1::ErasureMode::Suppress,
     };
-    let customers = ids(&row.customer_ids).map(|id| CustomerId::new(id).to_string());
+    let customers = || ids(&row.customer_ids).map(CustomerId::new);
+    let accounts = customers().filter(|id| id.is_account());
     v1::Erasure {
         operation_id: row.operation_id.to_string(),
-        customer_ids: customers.collect(),
+        account_count: u32::try_from(accounts.count()).unwrap_or(u32::MAX),
+        membership_count: steps.membership_count,
+        buying_group_count: steps.buying_group_count,
+        customer_ids: customers().map(|id| id.to_string()).collect(),
         found_count: count(row.found_count),
         not_found_count: count(row.not_found_count),
         fragment_count: u32::try_from(row.fragment_ids.len() / 16).unwrap_or(u32::MAX),

@@ -1,8 +1,8 @@
-//! Explains why a customer is who they are.
+//! Explains why a customer is who they are, and an account what it is.
 
 use std::sync::Arc;
 
-use ::rpc::{Failure, Violation};
+use ::rpc::Failure;
 use identity_core::{EvidenceKind, HolderState, Identifier, Rules, Uniqueness};
 use kernel::FragmentId;
 use proto::convert;
@@ -13,6 +13,7 @@ use super::sentences::sentences;
 use super::sightings::Sightings;
 use super::{ResolutionRpc, shown};
 use crate::customers::message;
+use crate::kind::Kind;
 use crate::limits::EVIDENCE_TOLD;
 use crate::store::{CustomerRecord, EvidenceRecord};
 
@@ -36,7 +37,8 @@ impl ResolutionRpc {
         };
         if let Some(id) = id {
             let customer = self.named_customer(Named::Id(id)).await?;
-            self.complete(&rules, customer, &mut explained).await?;
+            let own = Kind::of(customer.id).rules(&rules);
+            self.complete(own, customer, &mut explained).await?;
         }
         explained.sentences = sentences(&explained);
         Ok(explained)
@@ -48,13 +50,9 @@ impl ResolutionRpc {
         rules: &Rules,
         asked: v1::Identifier,
     ) -> Result<(&'static str, Option<FragmentId>), Failure> {
-        let Some((_, namespace)) = rules.find(&asked.namespace) else {
-            let known: Vec<&str> = rules.iter().map(identity_core::Namespace::name).collect();
-            let name = &asked.namespace;
-            let description = format!("`{name}` is not defined: one of {}", known.join(", "));
-            let violation = Violation::new("identifier.namespace", description);
-            return Err(Failure::invalid([violation]));
-        };
+        let kind = Kind::named_by(rules, &asked.namespace);
+        let namespace = kind.namespace(rules, &asked.namespace);
+        let namespace = namespace.map_err(|it| Failure::invalid([it.under("identifier")]))?;
         if namespace.is_blocked(&asked.value) {
             return Ok(("BLOCKED_VALUE", None));
         }
@@ -91,8 +89,14 @@ impl ResolutionRpc {
         let evidence = evidence.map_err(Failure::store_unavailable)?;
         let apart = store.cannot_links(customer.id).await;
         let apart = apart.map_err(Failure::store_unavailable)?;
-        let sightings = self.sightings(rules, &customer).await?;
+        // Events of accounts carry no identifiers, and nobody else's device ties accounts.
+        let is_account = customer.id.is_account();
+        let sightings = match is_account {
+            true => None,
+            false => self.sightings(rules, &customer).await?,
+        };
         explained.dangling_identifiers = match &sightings {
+            _ if is_account => Vec::new(),
             Some(sightings) if sightings.is_whole => dangling(rules, &customer, sightings),
             _ => dangling_by_rows(rules, &customer, &evidence),
         };
@@ -143,6 +147,7 @@ pub(super) fn evidence_of(
             .map(|it| it.to_string())
             .unwrap_or_default(),
         retracted: record.retracted_by.is_some(),
+        found_by: record.found_by.unwrap_or_default(),
     }
 }
 
@@ -157,7 +162,7 @@ fn dangling(
 }
 
 /// Returns the same without the events: whatever came by an event of its own that brought no value
-/// that names a person, once the customer had one.
+/// that names a person and that no such value found the customer of, once they had one.
 fn dangling_by_rows(
     rules: &Rules,
     customer: &CustomerRecord,
@@ -178,7 +183,13 @@ fn dangling_by_rows(
         let by = attached().find(|it| it.identifier.as_ref() == Some(own));
         by.is_some_and(|by| {
             let mut beside = attached().filter(|it| it.event_id == by.event_id);
-            by.first_time > first && !by.event_id.is_empty() && !beside.any(|it| names(&it))
+            // Of evidence of earlier programs nobody knows, so that nobody is suspected by it.
+            let is_found = by.found_by.as_deref();
+            let is_found = is_found.is_none_or(|found_by| names_people(rules, found_by));
+            by.first_time > first
+                && !by.event_id.is_empty()
+                && !is_found
+                && !beside.any(|it| names(&it))
         })
     })
 }

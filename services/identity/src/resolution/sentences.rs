@@ -1,6 +1,6 @@
 //! Tells who a customer is, and why, in sentences for people.
 
-use kernel::Timestamp;
+use kernel::{CustomerId, Timestamp};
 use proto::convert;
 use proto::identity::v1;
 
@@ -66,8 +66,13 @@ fn of_customer(customer: &v1::Customer) -> String {
         1 => "one identifier".to_owned(),
         count => format!("{count} identifiers"),
     };
+    let id = customer.customer_id.parse::<CustomerId>();
+    let subject = match id.is_ok_and(CustomerId::is_account) {
+        true => "Account",
+        false => "Customer",
+    };
     format!(
-        "Customer {} was first seen at {}, and has {fragments}, with {identifiers}.",
+        "{subject} {} was first seen at {}, and has {fragments}, with {identifiers}.",
         customer.customer_id,
         at(customer.create_time.as_ref()),
     )
@@ -82,7 +87,11 @@ fn of_evidence(evidence: &v1::IdentityEvidence) -> String {
     let identifier = named.clone().unwrap_or_else(|| "an identifier".to_owned());
     let told = match evidence.kind() {
         EvidenceKind::Attached => {
-            format!("{identifier} came to fragment {own} at {when}{by}")
+            let found = match evidence.found_by.as_str() {
+                "" => String::new(),
+                namespace => format!(", where {namespace} named the customer"),
+            };
+            format!("{identifier} came to fragment {own} at {when}{by}{found}")
         }
         EvidenceKind::Joined => {
             let through = named.map_or(String::new(), |named| format!(", through {named}"));
@@ -188,6 +197,7 @@ mod tests {
                     kind: v1::EvidenceKind::Attached.into(),
                     event_id: "e4".to_owned(),
                     source: "web".to_owned(),
+                    found_by: "device".to_owned(),
                     first_time: time(1_000),
                     last_time: time(3_000),
                     count: 2,
@@ -214,8 +224,8 @@ mod tests {
                 "login:ID_C never came with a value that names a person, and ties what it came \
                  with to this customer: look at it first where two people seem to be one.",
                 "Events never join it with fragment x again, since an unmerge.",
-                "login:ID_C came to fragment c at 1970-01-01T00:00:01Z by event e4 from web; \
-                 seen 2 times, last at 1970-01-01T00:00:03Z.",
+                "login:ID_C came to fragment c at 1970-01-01T00:00:01Z by event e4 from web, \
+                 where device named the customer; seen 2 times, last at 1970-01-01T00:00:03Z.",
                 "Fragments c and d were joined at 1970-01-01T00:00:02Z by somebody who said \
                  so; that was taken back.",
             ]

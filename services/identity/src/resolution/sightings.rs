@@ -2,7 +2,7 @@
 //!
 //! An identifier that is seen again costs no row in SQL, so that only the events tell.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ::rpc::Failure;
 use identity_core::{Identifier, Rules};
@@ -51,9 +51,15 @@ impl ResolutionRpc {
         let Some(log) = &self.rpc.events else {
             return Ok(None);
         };
-        let fragments = customer.fragments.iter().copied().map(CustomerId::from);
+        let own: HashSet<FragmentId> = customer.fragments.iter().copied().collect();
+        // While fragments were part of others, their events were logged under the ids of these.
+        let store = &self.rpc.intake.store;
+        let from = store.split_off_from(&customer.fragments).await;
+        let from = from.map_err(Failure::store_unavailable)?;
+        let ids = own.iter().map(|it| CustomerId::from(*it));
+        let ids: BTreeSet<CustomerId> = ids.chain(from.into_iter().flatten()).collect();
         let query = EventQuery {
-            by: EventsBy::Customers(fragments.collect()),
+            by: EventsBy::Customers(ids.into_iter().collect()),
             from: Timestamp::MIN,
             to: Timestamp::MAX,
             is_on_stream_time: self.rpc.intake.clock.is_virtual(),
@@ -68,7 +74,7 @@ impl ResolutionRpc {
                 _ => Failure::store_unavailable(error),
             })?;
             for logged in &page.events {
-                sightings.count(rules, logged);
+                sightings.count(rules, &own, logged);
             }
             after = page.next;
             if after.is_none() {
@@ -81,9 +87,10 @@ impl ResolutionRpc {
 }
 
 impl Sightings {
-    fn count(&mut self, rules: &Rules, logged: &LoggedEvent) {
+    /// Counts the identifiers of an event that were under any of some fragments.
+    fn count(&mut self, rules: &Rules, own: &HashSet<FragmentId>, logged: &LoggedEvent) {
         let event = &logged.event;
-        let own = fragment(&event.fragment_id).unwrap_or_else(|| logged.customer.fragment());
+        let acted = fragment(&event.fragment_id).unwrap_or_else(|| logged.customer.fragment());
         let mut all = Vec::with_capacity(event.identifiers.len());
         for sent in &event.identifiers {
             let identifier = Identifier {
@@ -91,10 +98,11 @@ impl Sightings {
                 value: sent.value.clone(),
             };
             let at = logged.accept_time;
-            let place = (
-                identifier.clone(),
-                fragment(&sent.fragment_id).unwrap_or(own),
-            );
+            let under = fragment(&sent.fragment_id).unwrap_or(acted);
+            if !own.contains(&under) {
+                continue;
+            }
+            let place = (identifier.clone(), under);
             let seen = self.seen.entry(place).or_insert(Seen {
                 count: 0,
                 first: at,

@@ -9,7 +9,7 @@ use kernel::{CustomerId, FragmentId};
 
 use super::load::is_live;
 use super::{ResolveError, Resolved, Resolver, Subject, known_customer, refused};
-use crate::cache::Holder;
+use crate::cache::{Holder, Partings};
 use crate::evidence;
 use crate::store::{Cause, CommitError, Found, FoundIdentifier, News, SentAs, SentBy, demotion_id};
 
@@ -81,11 +81,12 @@ impl Resolver {
         known: &[Option<Holder>],
         cause: Cause<'_>,
     ) -> Result<Attempt, ResolveError> {
-        // Whatever is not answered by the cache alone is decided by what SQL says now, its cached
+        // All that the cache does not answer alone is decided by what SQL says now, its cached
         // part too.
         let unknown = subjects.iter().zip(known).filter(|(_, it)| it.is_none());
         let unknown = unknown.flat_map(|(subject, _)| &subject.screened.kept);
         let unknown: HashSet<&Identifier> = unknown.map(|(_, identifier)| identifier).collect();
+        let partings = self.cache.partings();
         let mut found = self.load(rules, &unknown).await?;
         self.load_links(subjects, known, &mut found).await?;
         let decided = self
@@ -114,7 +115,11 @@ impl Resolver {
         let told = news.iter().zip(places.iter().copied());
         let epochs = epochs(&found, &resolutions, told);
         if self.tombstones.is_current(cause.held) {
-            self.remember(found, changes, &sent);
+            let is_own = self.remember(found, changes, &sent);
+            // Others may have been moved since they were read.
+            if self.cache.partings() != partings.with(is_own) {
+                unknown.iter().for_each(|it| self.cache.forget(it));
+            }
         }
         Ok(Attempt::Done(Resolved {
             resolutions,
@@ -171,17 +176,14 @@ impl Resolver {
         if changes.is_empty() && changes.evidence.is_empty() {
             return Ok(Written::News(Vec::new()));
         }
+        let partings = self.cache.partings();
         let committed = {
             let _turn = self.writers.acquire().await.expect("never closed");
             self.tables.commit(changes, cause, sent).await
         };
         match committed {
             Ok(committed) => {
-                let fitted = changes.refits.iter();
-                fitted.for_each(|it| self.cache.stand_alone(it.fragment.into()));
-                for (from, into) in &changes.redirects {
-                    self.cache.redirect(*from, *into);
-                }
+                self.redirect(changes, partings);
                 Ok(Written::News(committed.news))
             }
             Err(error) => {
@@ -198,21 +200,33 @@ impl Resolver {
         }
     }
 
-    /// Keeps in the cache who holds what after a batch.
-    pub(super) fn remember(&self, found: Found, changes: Changes, sent: &SentBy) {
+    /// Redirects what the cache knows of customers that are gone, unless others may have taken them
+    /// out again.
+    fn redirect(&self, changes: &Changes, partings: Partings) {
+        let fitted = changes.refits.iter();
+        fitted.for_each(|it| self.cache.stand_alone(it.fragment.into()));
+        for (from, into) in &changes.redirects {
+            self.cache.redirect(*from, *into);
+        }
+        if self.cache.partings() != partings {
+            let gone = changes.redirects.iter();
+            gone.for_each(|(from, _)| self.cache.stand_alone(*from));
+        }
+    }
+
+    /// Keeps in the cache who holds what after a batch. Returns whether that took a parting.
+    fn remember(&self, found: Found, changes: Changes, sent: &SentBy) -> bool {
         let fitted: HashMap<FragmentId, CustomerId> = changes
             .refits
             .iter()
             .map(|it| (it.fragment, it.to))
             .collect();
-        // Who is left behind, or left with more than what the batch names, has other identifiers in
-        // the cache.
+        // A customer left behind, or left with more than what the batch names, has other identifiers
+        // in the cache.
         let splits = changes.splits.iter();
         let others = splits.filter(|it| it.is_remainder || it.fragments.len() > 1);
         let gone: HashSet<FragmentId> = others.flat_map(|it| it.fragments.clone()).collect();
-        if !gone.is_empty() {
-            self.cache.forget_fragments(&gone);
-        }
+        self.part(&gone);
         let roots: HashMap<_, _> = changes.redirects.into_iter().collect();
         let root = |fragment: FragmentId, customer: CustomerId| {
             let root = roots.get(&customer).copied().unwrap_or(customer);
@@ -255,6 +269,7 @@ impl Resolver {
                 None => self.cache.forget(&identifier),
             }
         }
+        !gone.is_empty()
     }
 }
 

@@ -20,10 +20,12 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Order, Query, SimpleExpr};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use uuid::Uuid;
 
+use super::account::kind;
+use super::account_news::moves::note_moves;
 use super::entity::customer;
 use super::evidence::insert_evidence;
 use super::split::retract_ties;
-use super::{IdentityStore, News, SentBy, counts_text, signed, unsigned};
+use super::{IdentityStore, News, SentBy, counts_text, moved, signed, unsigned};
 use crate::chance::Chance;
 use crate::erasure::{self, Held};
 use crate::limits::ROWS_PER_STATEMENT;
@@ -144,6 +146,7 @@ async fn write(
     let planned = planned.chain(changes.removed.iter().copied());
     lock_customers(transaction, planned.collect()).await?;
     rows::insert_fragments(transaction, changes).await?;
+    note_moves(transaction, changes, (cause.time, chance)).await?;
     let mut epochs = GraphEpochs::before(changes);
     let news = joins::join(transaction, changes, cause, (sent, chance, &mut epochs)).await?;
     write_customers(transaction, &changes.customers, epochs.numbers()).await?;
@@ -153,6 +156,7 @@ async fn write(
     for split in news.iter().filter_map(News::split) {
         retract_ties(transaction, split).await?;
     }
+    moved::note(transaction, &moved::of_changes(changes)).await?;
     record(transaction, &news).await?;
     Ok(Committed { news })
 }
@@ -226,6 +230,7 @@ pub(super) async fn write_customers(
                 customer::Column::Epoch,
                 customer::Column::FragmentCount,
                 customer::Column::IdentifierCounts,
+                customer::Column::Kind,
             ])
             .on_conflict(
                 OnConflict::column(customer::Column::CustomerId)
@@ -246,7 +251,7 @@ pub(super) async fn write_customers(
 
 /// The epoch is not below any number that the streams were told of the customer, so that whoever
 /// compares knows which word is the last.
-fn row(change: &CustomerChange, graph_epoch: Option<u64>) -> [SimpleExpr; 5] {
+fn row(change: &CustomerChange, graph_epoch: Option<u64>) -> [SimpleExpr; 6] {
     let next = change.epoch.unwrap_or(0) + 1;
     let epoch = graph_epoch.map_or(next, |it| Ord::max(next, it));
     [
@@ -255,5 +260,6 @@ fn row(change: &CustomerChange, graph_epoch: Option<u64>) -> [SimpleExpr; 5] {
         signed(epoch).into(),
         i64::from(change.view.fragment_count).into(),
         counts_text(&change.view).into(),
+        kind(change.view.id).into(),
     ]
 }

@@ -28,6 +28,7 @@ entity! {
         source: Option<String>,
         event_time: Option<i64>,
         policy_version: Option<i64>,
+        found_by: Option<String>,
     }
 }
 
@@ -46,6 +47,7 @@ entity! {
         source: Option<String>,
         event_time: Option<i64>,
         policy_version: Option<i64>,
+        found_by: Option<String>,
     }
 }
 
@@ -69,6 +71,7 @@ entity! {
         reason: String,
         operation_id: Option<Uuid>,
         retracted_by: Option<Uuid>,
+        found_by: Option<String>,
     }
 }
 
@@ -138,11 +141,13 @@ entity! {
         epoch: i64,
         fragment_count: i64,
         identifier_counts: String,
+        /// 0: a customer; 1: an account.
+        kind: i16,
     }
 }
 
 entity! {
-    /// What was joined, when and why. Announced once the merged customer's stream says so.
+    /// Merges, with their times and reasons. Announced once the merged customer's stream says so.
     merge, "identity_merge", {
         #[sea_orm(primary_key, auto_increment = false)]
         merge_id: Uuid,
@@ -211,5 +216,105 @@ entity! {
         create_time: i64,
         stream: i16,
         records: Vec<u8>,
+    }
+}
+
+/// The members of accounts. Not by the macro, since confidences are equal to none but themselves.
+pub(crate) mod membership {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "identity_membership")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) membership_id: Uuid,
+        pub(crate) customer_fragment_id: Uuid,
+        pub(crate) account_fragment_id: Uuid,
+        pub(crate) role: String,
+        pub(crate) source: i16,
+        pub(crate) confidence: f64,
+        pub(crate) valid_from: i64,
+        pub(crate) valid_to: Option<i64>,
+        pub(crate) primary_time: Option<i64>,
+    }
+
+    #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+entity! {
+    /// Counts of accounts, by fragment.
+    account_tally, "identity_account_tally", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        fragment_id: Uuid,
+        membership_count: i64,
+        news_number: i64,
+    }
+}
+
+entity! {
+    /// The customers and accounts that there is something to tell of.
+    account_news, "identity_account_news", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        news_id: Uuid,
+        account_id: Uuid,
+        customer_id: Uuid,
+        role: String,
+        due_time: i64,
+        claim_time: i64,
+        version: i64,
+        is_bulk: bool,
+    }
+}
+
+entity! {
+    /// Fragments that went elsewhere, and whose memberships are not looked through yet.
+    account_move, "identity_account_move", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        move_id: Uuid,
+        fragment_id: Uuid,
+        from_id: Uuid,
+        into_id: Uuid,
+        after_id: Option<Uuid>,
+        claim_time: i64,
+    }
+}
+
+entity! {
+    /// Buying groups of accounts.
+    buying_group, "identity_buying_group", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        buying_group_id: Uuid,
+        account_fragment_id: Uuid,
+        opportunity: String,
+        create_time: i64,
+        update_time: i64,
+    }
+}
+
+entity! {
+    /// The roles of buying groups in their order.
+    buying_group_slot, "identity_buying_group_slot", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        buying_group_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        place: i16,
+        role: String,
+        required_count: i16,
+    }
+}
+
+entity! {
+    /// The people in these roles.
+    buying_group_member, "identity_buying_group_member", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        buying_group_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        slot_place: i16,
+        #[sea_orm(primary_key, auto_increment = false)]
+        place: i16,
+        customer_fragment_id: Uuid,
     }
 }

@@ -3,9 +3,11 @@
 //! The row of an identifier tells which event attached it; all else has rows of its own, written in
 //! the transaction of the change. Sightings of what is known are not written.
 
+mod keep;
+
 use std::collections::HashMap;
 
-use identity_core::{Changes, EvidenceKind, EvidenceRow, HolderState, HoldingChange, Identifier};
+use identity_core::{Changes, EvidenceKind, EvidenceRow, HolderState, Identifier};
 use kernel::{FragmentId, StableHash, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query, SimpleExpr};
 use sea_orm::{
@@ -14,6 +16,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+pub(super) use self::keep::keep_attachment;
 use super::commit::{Cause, Origin};
 use super::entity::{evidence, identifier, shared};
 use super::operation::fragments_of;
@@ -64,6 +67,9 @@ pub struct EvidenceRecord {
     pub operation: Option<Uuid>,
     /// The unmerge that took it back.
     pub retracted_by: Option<Uuid>,
+    /// Of [`EvidenceKind::Attached`]: the namespace of the identifier that named the customer,
+    /// empty where the customer was new; absent where nobody knows.
+    pub found_by: Option<String>,
 }
 
 impl IdentityStore {
@@ -106,12 +112,12 @@ impl IdentityStore {
         found.extend(attached.into_iter().map(|row| {
             let named = (row.namespace, row.value, row.fragment_id, row.create_time);
             let by = (row.event_id, row.source, row.event_time, row.policy_version);
-            attached_record(named, by)
+            attached_record(named, by, row.found_by)
         }));
         found.extend(listed.into_iter().map(|row| {
             let named = (row.namespace, row.value, row.fragment_id, row.create_time);
             let by = (row.event_id, row.source, row.event_time, row.policy_version);
-            attached_record(named, by)
+            attached_record(named, by, row.found_by)
         }));
         found.sort_by(|a, b| {
             (a.first_time, a.kind as u8, a.id).cmp(&(b.first_time, b.kind as u8, b.id))
@@ -152,6 +158,7 @@ type By = (Option<String>, Option<String>, Option<i64>, Option<i64>);
 fn attached_record(
     (namespace, value, fragment, time): Named,
     (event_id, source, event_time, version): By,
+    found_by: Option<String>,
 ) -> EvidenceRecord {
     let time = Timestamp::from_millis(time);
     EvidenceRecord {
@@ -170,6 +177,7 @@ fn attached_record(
         reason: String::new(),
         operation: None,
         retracted_by: None,
+        found_by,
     }
 }
 
@@ -193,6 +201,7 @@ pub(super) fn record(row: evidence::Model) -> Result<EvidenceRecord, DbErr> {
         reason: row.reason,
         operation: row.operation_id,
         retracted_by: row.retracted_by,
+        found_by: row.found_by,
     })
 }
 
@@ -202,17 +211,33 @@ pub(super) fn kind_code(kind: EvidenceKind) -> i16 {
     i16::try_from(place + 1).unwrap_or(1)
 }
 
-/// Returns the number of the event of a batch that attached each identifier to a fragment.
-pub(super) fn places(changes: &Changes) -> HashMap<&Identifier, usize> {
+/// The way in which a batch attached an identifier.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attachment<'a> {
+    /// The number of the event.
+    pub(super) place: usize,
+    /// The namespace of the identifier that named the customer, empty where the customer was new;
+    /// absent where the event gave the identifier from one customer to another.
+    pub(super) found_by: Option<&'a str>,
+}
+
+/// Returns how a batch attached each identifier to a fragment.
+pub(super) fn attachments(changes: &Changes) -> HashMap<&Identifier, Attachment<'_>> {
     let attached = changes.evidence.iter().filter(|row| {
         matches!(
             row.kind,
             EvidenceKind::Attached | EvidenceKind::Moved | EvidenceKind::Forced
         )
     });
-    attached
-        .filter_map(|row| Some((row.identifier.as_ref()?, row.event_place)))
-        .collect()
+    let attached = attached.filter_map(|row| {
+        let is_attached = row.kind == EvidenceKind::Attached;
+        let attachment = Attachment {
+            place: row.event_place,
+            found_by: is_attached.then(|| row.by.as_deref().unwrap_or("")),
+        };
+        Some((row.identifier.as_ref()?, attachment))
+    });
+    attached.collect()
 }
 
 /// Writes the evidence of a batch that rows of identifiers do not tell. `merges` are the ids of
@@ -329,71 +354,4 @@ fn values(
         reason.into(),
         operation.into(),
     ]
-}
-
-/// Keeps, of an identifier that leaves its fragment, which event attached it there: its row tells
-/// of another one afterwards, or is gone.
-pub(super) async fn keep_attachment(
-    transaction: &DatabaseTransaction,
-    change: &HoldingChange,
-    id: Uuid,
-) -> Result<(), DbErr> {
-    let Some(before) = &change.before else {
-        return Ok(());
-    };
-    let goes = change
-        .after
-        .as_ref()
-        .is_none_or(|after| after.fragment != before.fragment || after.state != HolderState::Live);
-    if before.state != HolderState::Live || !goes {
-        return Ok(());
-    }
-    let column = |it| Expr::col((identifier::Entity, it));
-    let or_empty = |it| Expr::from(sea_orm::sea_query::Func::coalesce([column(it), "".into()]));
-    let own_time = || column(identifier::Column::CreateTime);
-    let event_time =
-        sea_orm::sea_query::Func::coalesce([column(identifier::Column::EventTime), own_time()]);
-    let version = sea_orm::sea_query::Func::coalesce([
-        column(identifier::Column::PolicyVersion),
-        0_i64.into(),
-    ]);
-    let mut select = Query::select();
-    select
-        .expr(Expr::val(id))
-        .expr(column(identifier::Column::FragmentId))
-        .expr(column(identifier::Column::Namespace))
-        .expr(column(identifier::Column::Value))
-        .expr(Expr::val(kind_code(EvidenceKind::Attached)))
-        .expr(or_empty(identifier::Column::EventId))
-        .expr(or_empty(identifier::Column::Source))
-        .expr(event_time)
-        .expr(own_time())
-        .expr(own_time())
-        .expr(Expr::val(1_i64))
-        .expr(version)
-        .expr(Expr::val(""))
-        .from(identifier::Entity)
-        .and_where(column(identifier::Column::Namespace).eq(change.identifier.namespace.as_str()))
-        .and_where(column(identifier::Column::Value).eq(change.identifier.value.as_str()));
-    let mut insert = Query::insert();
-    insert.into_table(evidence::Entity).columns([
-        evidence::Column::EvidenceId,
-        evidence::Column::FragmentId,
-        evidence::Column::Namespace,
-        evidence::Column::Value,
-        evidence::Column::Kind,
-        evidence::Column::EventId,
-        evidence::Column::Source,
-        evidence::Column::EventTime,
-        evidence::Column::FirstTime,
-        evidence::Column::LastTime,
-        evidence::Column::Count,
-        evidence::Column::PolicyVersion,
-        evidence::Column::Reason,
-    ]);
-    let insert = insert
-        .select_from(select)
-        .map_err(|error| DbErr::Custom(error.to_string()))?;
-    transaction.execute(insert).await?;
-    Ok(())
 }

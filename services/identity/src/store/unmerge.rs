@@ -16,7 +16,7 @@ use super::entity::{cannot_link, evidence, fragment, identifier, merge};
 use super::holding::state_code;
 use super::operation::{OperationRecord, insert_operation};
 use super::split::insert_splits;
-use super::{CommitError, IdentityStore, News, SplitRecord};
+use super::{CommitError, IdentityStore, News, SplitRecord, moved};
 use crate::erasure::{self, Held};
 
 /// A customer who is taken apart.
@@ -128,8 +128,10 @@ async fn write(transaction: &DatabaseTransaction, parting: &Parting) -> Result<(
     retract(transaction, parting).await?;
     insert_cannot_links(transaction, parting).await?;
     let splits = &parting.splits;
+    let parted = parting.parts.iter().flatten().copied();
     insert_splits(transaction, splits, parting.operation.time, &HashMap::new()).await?;
     let news: Vec<News> = splits.iter().cloned().map(News::Split).collect();
+    moved::note(transaction, &parted.collect()).await?;
     record(transaction, &news).await
 }
 

@@ -9,6 +9,7 @@ mod fixture;
 mod graph;
 mod ledger;
 mod namespaces;
+mod replicas;
 mod rpc;
 mod schema;
 mod store;

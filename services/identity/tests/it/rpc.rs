@@ -1,9 +1,11 @@
 //! Every RPC, as a client sees it: success, bad input, replay, missing, paging.
 
+mod accounts;
 mod answers;
 mod bad_events;
 mod clock;
 mod customer;
+mod explain;
 mod imports;
 pub(crate) mod intake;
 mod pace;

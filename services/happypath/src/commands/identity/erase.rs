@@ -1,5 +1,6 @@
-//! `happypath identity erase`: a customer, for good.
+//! `happypath identity erase`: a customer or an account, for good.
 
+use kernel::CustomerId;
 use proto::identity::v1::get_customer_request::Key;
 use proto::identity::v1::{EraseRequest, Erasure, ErasureMode, ErasureState};
 
@@ -13,11 +14,13 @@ use crate::when::when;
 /// Arguments of `identity erase`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Erases whoever is named, with all that was ever joined into them, from every service, store, stream, log and cache. Keyed
-hashes of the identifiers stay, so that replayed events and restored backups do not bring the person back. There is no way back.
+Erases the customers and accounts that are named, with all that was ever joined into them, from every service, store, stream,
+log and cache. Keyed hashes of the identifiers stay, so that replayed events and restored backups do not bring them back. With an
+account go its memberships and buying groups; its members stay. There is no way back.
 `happypath identity erasures ID` tells how far it is.")]
 pub(super) struct Args {
-    /// Ids, or identifiers such as user_id:u1; one that nobody has is held against later events too
+    /// Ids, or identifiers such as user_id:u1 or account:a1; one that nobody has is held against later
+    /// events too
     #[arg(required = true)]
     customers: Vec<String>,
     /// Shows whom and what it would erase, and changes nothing
@@ -85,13 +88,25 @@ pub(super) fn show(erasure: &Erasure) -> Result<(), Failure> {
     };
     row("operation", erasure.operation_id.clone());
     row("state", state(erasure));
-    row("customers", erasure.customer_ids.join(" "));
+    let (accounts, customers): (Vec<&str>, Vec<&str>) = erasure
+        .customer_ids
+        .iter()
+        .map(String::as_str)
+        .partition(|id| is_account(id));
+    row("customers", customers.join(" "));
+    row("accounts", accounts.join(" "));
     row("named and found", erasure.found_count.to_string());
     row("named and not found", erasure.not_found_count.to_string());
     row("fragments", erasure.fragment_count.to_string());
     row("identifiers", erasure.identifier_count.to_string());
     let events = erasure.event_count.map(|count| count.to_string());
     row("events", events.unwrap_or_default());
+    let counted = |count: u32| match count {
+        0 => String::new(),
+        count => count.to_string(),
+    };
+    row("memberships that go", counted(erasure.membership_count));
+    row("buying groups that go", counted(erasure.buying_group_count));
     row("events until then go", when(erasure.erase_time.as_ref()));
     row("done by", when(erasure.deadline.as_ref()));
     row("why", visible(&erasure.reason));
@@ -102,6 +117,11 @@ pub(super) fn show(erasure: &Erasure) -> Result<(), Failure> {
         steps.row([step.name.clone(), clean.to_owned(), visible(&step.detail)]);
     }
     steps.print_titled("Stores")
+}
+
+/// Returns whether an id is that of an account.
+fn is_account(id: &str) -> bool {
+    id.parse::<CustomerId>().is_ok_and(CustomerId::is_account)
 }
 
 /// The state of an erasure, in a word; empty for a dry run.

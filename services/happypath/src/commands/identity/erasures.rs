@@ -54,6 +54,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         "operation",
         "state",
         "#customers",
+        "#accounts",
         "waits for",
         "why",
     ];
@@ -65,10 +66,17 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             when(own.erase_time.as_ref()),
             own.operation_id.clone(),
             state(own),
-            own.customer_ids.len().to_string(),
+            customer_count(own).to_string(),
+            own.account_count.to_string(),
             waiting.join(" "),
             visible(&own.reason),
         ]);
     }
     rows.print_or("Nobody was erased.")
+}
+
+/// Returns the number of customers of an erasure, without its accounts.
+fn customer_count(erasure: &Erasure) -> usize {
+    let accounts = usize::try_from(erasure.account_count).unwrap_or(usize::MAX);
+    erasure.customer_ids.len().saturating_sub(accounts)
 }

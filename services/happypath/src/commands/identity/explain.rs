@@ -39,7 +39,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// Prints evidence.
-pub(super) fn show_evidence(evidence: &[IdentityEvidence]) -> Result<(), Failure> {
+pub(in crate::commands) fn show_evidence(evidence: &[IdentityEvidence]) -> Result<(), Failure> {
     let mut rows = Rows::new(&[
         "first",
         "what",

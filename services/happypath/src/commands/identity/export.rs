@@ -1,6 +1,7 @@
 //! `happypath identity export`: all that is known about a person, as JSON Lines.
 
-use std::io::{BufWriter, ErrorKind, Write as _};
+use std::io::{BufWriter, ErrorKind, Stdout, Write as _};
+use std::ops::ControlFlow;
 
 use proto::gateway::v1::ExportCustomerRequest;
 use proto::gateway::v1::export_customer_request::Key;
@@ -38,26 +39,65 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let request = Request::new(ExportCustomerRequest { key: Some(key) });
     let mut client = args.connection.exports()?;
     let mut lines = client.export_customer(request).await?.into_inner();
-    let mut out = BufWriter::new(std::io::stdout());
-    let failed = |error| Failure::failed(format!("cannot write the export: {error}"));
-    let (mut count, mut is_whole) = (0_u64, false);
+    let mut written = Lines::new();
     while let Some(line) = lines.message().await? {
-        let data: Value = serde_json::from_str(&line.json)
-            .map_err(|error| Failure::failed(format!("the answer is not JSON: {error}")))?;
-        is_whole = line.section == END;
-        count += 1;
-        let told = json!({ "section": line.section, "data": data });
-        match writeln!(out, "{told}") {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            done => done.map_err(failed)?,
+        if written.push(&line.section, &line.json)?.is_break() {
+            return Ok(());
         }
     }
-    out.flush().map_err(failed)?;
-    if !is_whole {
-        return Err(Failure::failed(
-            "the export is not whole: its last line is missing. Repeat it",
-        ));
+    written.finish()
+}
+
+/// The lines of an export, written to stdout.
+pub(in crate::commands) struct Lines {
+    out: BufWriter<Stdout>,
+    count: u64,
+    is_whole: bool,
+}
+
+impl Lines {
+    /// Begins.
+    pub(in crate::commands) fn new() -> Self {
+        Self {
+            out: BufWriter::new(std::io::stdout()),
+            count: 0,
+            is_whole: false,
+        }
     }
-    remark(&format!("{count} lines"));
-    Ok(())
+
+    /// Writes a line. Breaks where nobody reads any more, which is no mistake.
+    pub(in crate::commands) fn push(
+        &mut self,
+        section: &str,
+        json: &str,
+    ) -> Result<ControlFlow<()>, Failure> {
+        let data: Value = serde_json::from_str(json)
+            .map_err(|error| Failure::failed(format!("the answer is not JSON: {error}")))?;
+        self.is_whole = section == END;
+        self.count += 1;
+        let told = json!({ "section": section, "data": data });
+        match writeln!(self.out, "{told}") {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+            done => done.map(ControlFlow::Continue).map_err(unwritten),
+        }
+    }
+
+    /// Ends, and says how many lines there were.
+    ///
+    /// # Errors
+    /// Where the last one is missing.
+    pub(in crate::commands) fn finish(mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(unwritten)?;
+        if !self.is_whole {
+            return Err(Failure::failed(
+                "the export is not whole: its last line is missing. Repeat it",
+            ));
+        }
+        remark(&format!("{} lines", self.count));
+        Ok(())
+    }
+}
+
+fn unwritten(error: std::io::Error) -> Failure {
+    Failure::failed(format!("cannot write the export: {error}"))
 }

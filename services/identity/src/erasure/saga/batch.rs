@@ -25,6 +25,8 @@ pub(super) struct Work {
     /// True where the row has values of identifiers, as it is stored.
     pub(super) has_values: bool,
     pub(super) steps: Steps,
+    /// The counts that the row has beside the steps.
+    counts: v1::Erasure,
     pub(super) customers: Vec<CustomerId>,
     pub(super) words: Words,
 }
@@ -38,7 +40,7 @@ pub(super) struct Batch {
 
 impl Work {
     async fn open(row: erasure::Model, parts: &ErasureParts) -> Result<Self, SagaError> {
-        let told = v1::Erasure::decode(row.steps.as_slice()).unwrap_or_default();
+        let mut told = v1::Erasure::decode(row.steps.as_slice()).unwrap_or_default();
         let values = if is_sealed(&row.value_list) {
             let vault = parts.intake.tombstones.vault().ok_or(KeyError::Sealed)?;
             let place = format!("erasure {}", row.operation_id);
@@ -48,7 +50,8 @@ impl Work {
             row.value_list.clone()
         };
         Ok(Self {
-            steps: Steps::of(told.steps),
+            steps: Steps::of(std::mem::take(&mut told.steps)),
+            counts: told,
             customers: ids(&row.fragment_ids).map(CustomerId::new).collect(),
             words: Words::parse(&values),
             has_values: !row.value_list.is_empty(),
@@ -154,7 +157,7 @@ impl Batch {
             let ended = parts.intake.own_clock.now();
             let told = v1::Erasure {
                 steps: work.steps.into_inner(),
-                ..v1::Erasure::default()
+                ..work.counts
             };
             let done_time = is_done.then_some(ended.as_millis());
             erasure::Entity::update_many()

@@ -5,16 +5,21 @@ use std::collections::BTreeMap;
 use super::batch::Batch;
 use super::states::STATES;
 use super::{Saga, SagaError};
+use crate::erasure::limits::MEMBERSHIP_ROUNDS;
 use crate::erasure::scan;
 use crate::erasure::steps::Step;
 use crate::erasure::words::Words;
 
 /// The tables that had rows of erased people.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 13] = [
     "identity_identifier",
     "identity_shared",
     "identity_evidence",
     "identity_customer",
+    "identity_membership",
+    "identity_buying_group",
+    "identity_buying_group_slot",
+    "identity_account_news",
     "identity_erasure",
     "identity_import_pending",
     "dead_letter",
@@ -33,7 +38,7 @@ const BEFORE_FILES: [Step; 6] = [
 ];
 
 /// The steps before the files of the database: all others.
-const BEFORE_DATABASE: [Step; 10] = [
+const BEFORE_DATABASE: [Step; 11] = [
     Step::Streams,
     Step::Quarantine,
     Step::Journal,
@@ -44,12 +49,14 @@ const BEFORE_DATABASE: [Step; 10] = [
     Step::RememberedAnswers,
     Step::Imports,
     Step::Identity,
+    Step::Memberships,
 ];
 
 impl Saga {
     /// Does what can be done now.
     pub(super) async fn work(&mut self, batch: &mut Batch) -> Result<(), SagaError> {
         self.announce(batch).await?;
+        self.clear_memberships(batch).await?;
         self.clear_imports(batch).await?;
         self.clear_states(batch).await?;
         self.clear_events(batch).await?;
@@ -57,6 +64,21 @@ impl Saga {
         self.clear_sent(batch).await?;
         self.clear_files(batch).await?;
         self.clear_database(batch).await
+    }
+
+    /// Members of an account that is gone, and accounts that lost a member, are told of it by the
+    /// news that this leaves.
+    async fn clear_memberships(&self, batch: &mut Batch) -> Result<(), SagaError> {
+        for place in batch.waiting(Step::Memberships, &[]) {
+            let customers = batch.customers(&[place]);
+            let intake = &self.parts.intake;
+            let forgotten = intake.forget_memberships(&customers, MEMBERSHIP_ROUNDS);
+            match forgotten.await? {
+                true => batch.finish(&[place], Step::Memberships),
+                false => batch.wait(&[place], Step::Memberships, "some are left"),
+            }
+        }
+        Ok(())
     }
 
     async fn clear_imports(&self, batch: &mut Batch) -> Result<(), SagaError> {

@@ -12,21 +12,21 @@ use crate::chance::Chance;
 use crate::limits::ROWS_PER_STATEMENT;
 use crate::store::SentBy;
 use crate::store::entity::{fragment, identifier, shared};
-use crate::store::evidence::{keep_attachment, places};
+use crate::store::evidence::{Attachment, attachments, keep_attachment};
 use crate::store::holding::state_code;
 
-/// An identifier's row to be written, with the number of the event that attached it.
+/// An identifier's row to be written, with how an event attached it.
 struct Row<'a> {
     identifier: &'a Identifier,
     fragment: FragmentId,
     state: HolderState,
     fan_out: Option<Vec<u8>>,
-    place: Option<usize>,
+    attached: Option<Attachment<'a>>,
 }
 
 /// Returns the rows of identifiers that nobody held, by value.
 fn new_rows(changes: &Changes) -> Vec<Row<'_>> {
-    let places = places(changes);
+    let by = attachments(changes);
     let attached = changes
         .identifiers
         .iter()
@@ -35,7 +35,7 @@ fn new_rows(changes: &Changes) -> Vec<Row<'_>> {
             fragment: *fragment,
             state: HolderState::Live,
             fan_out: None,
-            place: places.get(identifier).copied(),
+            attached: by.get(identifier).copied(),
         });
     let others = changes.holdings.iter().filter_map(|change| {
         let after = change.after.as_ref().filter(|_| change.before.is_none())?;
@@ -44,7 +44,7 @@ fn new_rows(changes: &Changes) -> Vec<Row<'_>> {
             fragment: after.fragment,
             state: after.state,
             fan_out: fan_out(after),
-            place: places.get(&change.identifier).copied(),
+            attached: by.get(&change.identifier).copied(),
         })
     });
     let mut rows: Vec<Row<'_>> = attached.chain(others).collect();
@@ -75,6 +75,7 @@ pub(super) async fn insert_identifiers(
                 identifier::Column::Source,
                 identifier::Column::EventTime,
                 identifier::Column::PolicyVersion,
+                identifier::Column::FoundBy,
             ])
             .on_conflict(
                 OnConflict::columns([identifier::Column::Namespace, identifier::Column::Value])
@@ -82,7 +83,7 @@ pub(super) async fn insert_identifiers(
                     .to_owned(),
             );
         for row in chunk {
-            let [event_id, source, time, version] = origin(cause, row.place);
+            let [event_id, source, time, version, found_by] = origin(cause, row.attached);
             insert.values_panic([
                 row.identifier.namespace.as_str().into(),
                 row.identifier.value.as_str().into(),
@@ -95,6 +96,7 @@ pub(super) async fn insert_identifiers(
                 source,
                 time,
                 version,
+                found_by,
             ]);
         }
         let inserted = transaction.execute(&insert).await?.rows_affected();
@@ -105,11 +107,12 @@ pub(super) async fn insert_identifiers(
     Ok(())
 }
 
-/// The id, source, time and policy of the event that attached something; nothing where nobody
-/// knows.
-fn origin(cause: Cause<'_>, place: Option<usize>) -> [SimpleExpr; 4] {
-    let origin = place.map(|place| cause.origins.origin(place));
+/// The id, source, time and policy of the event that attached something, and by which namespace it
+/// found the customer; nothing where nobody knows.
+fn origin(cause: Cause<'_>, attached: Option<Attachment<'_>>) -> [SimpleExpr; 5] {
+    let origin = attached.map(|it| cause.origins.origin(it.place));
     let text = |text: Option<&str>| text.filter(|it| !it.is_empty()).map(str::to_owned);
+    let found_by = attached.and_then(|it| it.found_by);
     [
         text(origin.map(|it| it.event_id)).into(),
         text(origin.map(|it| it.source)).into(),
@@ -118,6 +121,7 @@ fn origin(cause: Cause<'_>, place: Option<usize>) -> [SimpleExpr; 4] {
             .map(|it| it.as_millis())
             .into(),
         i64::from(cause.policy_version).into(),
+        found_by.map(str::to_owned).into(),
     ]
 }
 
@@ -132,7 +136,7 @@ pub(super) async fn insert_shared(
     changes: &Changes,
     cause: Cause<'_>,
 ) -> Result<(), CommitError> {
-    let places = places(changes);
+    let by = attachments(changes);
     let mut sorted: Vec<&SharedListing> = changes.shared.iter().collect();
     // Of one fragment the one that stands alone comes first, since the other is left out then.
     sorted.sort_unstable_by_key(|it| (&it.identifier, it.fragment, !it.is_alone));
@@ -154,11 +158,12 @@ pub(super) async fn insert_shared(
                     shared::Column::Source,
                     shared::Column::EventTime,
                     shared::Column::PolicyVersion,
+                    shared::Column::FoundBy,
                 ])
                 .on_conflict(OnConflict::new().do_nothing().to_owned());
             for row in chunk {
-                let place = places.get(&row.identifier).copied();
-                let [event_id, source, time, version] = origin(cause, place);
+                let attached = by.get(&row.identifier).copied();
+                let [event_id, source, time, version, found_by] = origin(cause, attached);
                 insert.values_panic([
                     row.identifier.namespace.as_str().into(),
                     row.identifier.value.as_str().into(),
@@ -169,6 +174,7 @@ pub(super) async fn insert_shared(
                     source,
                     time,
                     version,
+                    found_by,
                 ]);
             }
             let inserted = transaction.execute(&insert).await?.rows_affected();
@@ -187,7 +193,7 @@ pub(super) async fn change_holdings(
     cause: Cause<'_>,
     (sent, chance): (&SentBy, &dyn Chance),
 ) -> Result<(), CommitError> {
-    let places = places(changes);
+    let by = attachments(changes);
     let mut sorted: Vec<&HoldingChange> = changes.holdings.iter().collect();
     sorted.sort_unstable_by_key(|change| &change.identifier);
     for change in sorted {
@@ -219,16 +225,17 @@ pub(super) async fn change_holdings(
                     .value(identifier::Column::State, state_code(after.state))
                     .value(identifier::Column::FanOut, fan_out(after));
                 if change.is_attached {
-                    let place = places.get(&change.identifier).copied();
-                    let [event_id, source, time, version] = origin(cause, place);
-                    let by = sent.identifier(&change.identifier).map(|it| it.0);
+                    let attached = by.get(&change.identifier).copied();
+                    let [event_id, source, time, version, found_by] = origin(cause, attached);
+                    let sent = sent.identifier(&change.identifier).map(|it| it.0);
                     update
                         .value(identifier::Column::CreateTime, cause.time.as_millis())
-                        .value(identifier::Column::SentAs, by)
+                        .value(identifier::Column::SentAs, sent)
                         .value(identifier::Column::EventId, event_id)
                         .value(identifier::Column::Source, source)
                         .value(identifier::Column::EventTime, time)
-                        .value(identifier::Column::PolicyVersion, version);
+                        .value(identifier::Column::PolicyVersion, version)
+                        .value(identifier::Column::FoundBy, found_by);
                 }
                 for condition in own {
                     update.and_where(condition);

@@ -1,4 +1,6 @@
-//! From definitions of namespaces and of the policy to what screening and planning use.
+//! From definitions of namespaces and of policies to what screening and planning use.
+
+mod policy;
 
 use std::collections::HashSet;
 
@@ -7,19 +9,25 @@ use messages::definition::v1::definition::Kind;
 use messages::identity::v1;
 use regex::RegexSetBuilder;
 
+use self::policy::Policies;
 use crate::blocked::bare;
+use crate::built_in::{built_in, built_in_of_accounts};
 use crate::limits::{
     BLOCKED_PATTERNS, BLOCKED_VALUES, FAN_OUT, FAN_OUT_MAX, IDENTIFIERS_PER_CUSTOMER, NAMESPACES,
     PATTERN_BYTES, PATTERN_CHARS, WINDOW_SECONDS,
 };
-use crate::namespace::{Namespace, Namespaces, Patterns, Uniqueness, WhenFull, built_in};
+use crate::namespace::{Namespace, Patterns, Subject, Uniqueness, WhenFull};
 use crate::normalizer::Normalizer;
-use crate::rules::{ConflictRule, Policy, Rules};
+use crate::rules::Rules;
 
 impl Rules {
-    /// Compiles the namespaces and the policy of an installation. Built-in namespaces stay unless
+    /// Compiles the namespaces and the policies of an installation. Built-in namespaces stay unless
     /// they are defined, or switched off, by their name; what such a definition leaves out is as
     /// the built-in namespace has it.
+    ///
+    /// A definition without a subject is one of customers, also under the name of a built-in
+    /// namespace of accounts: it was stored before there were any. [`subject_fault`] holds new ones
+    /// to say it.
     ///
     /// # Errors
     /// Every [`Mistake`] of every definition, in their order.
@@ -27,7 +35,7 @@ impl Rules {
         let mut found = Vec::new();
         let mut namespaces = Vec::new();
         let mut names: HashSet<&str> = HashSet::new();
-        let mut policy = None;
+        let mut policies = Policies::default();
         for (place, source) in sources.iter().enumerate() {
             let mut mistakes = Mistakes::new(place);
             match source.kind {
@@ -36,10 +44,7 @@ impl Rules {
                     namespaces.extend(namespace(definition, &mut mistakes));
                 }
                 Kind::IdentityPolicy(definition) if source.is_current => {
-                    if policy.is_some() {
-                        mistakes.add("name", "an installation has one policy");
-                    }
-                    policy = read_policy(definition, source.version, &mut mistakes);
+                    policies.read(definition, source.version, &mut mistakes);
                 }
                 _ => {}
             }
@@ -48,13 +53,32 @@ impl Rules {
         if !found.is_empty() {
             return Err(found);
         }
-        let kept = built_in().into_iter();
+        let kept = built_in().into_iter().chain(built_in_of_accounts());
         namespaces.extend(kept.filter(|it| !names.contains(it.name())));
-        Ok(Self {
-            namespaces: Namespaces::new(namespaces),
-            policy: policy.unwrap_or_default(),
-        })
+        policies.exclude_domains(&mut namespaces);
+        let both = [policies.customers, policies.accounts].map(Option::unwrap_or_default);
+        Ok(Self::of(namespaces, both, policies.domain_rule))
     }
+}
+
+/// Returns the reason for which a definition that is applied must say its subject; `None` where it
+/// need not.
+pub fn subject_fault(definition: &v1::Namespace) -> Option<&'static str> {
+    let is_silent = definition.subject() == v1::Subject::Unspecified && !definition.disabled;
+    (is_silent && usual_of_accounts(&definition.name).is_some()).then_some(
+        "the built-in namespace of this name names accounts: say SUBJECT_ACCOUNT to define it \
+         otherwise, or SUBJECT_CUSTOMER where its values name customers",
+    )
+}
+
+fn usual_of_accounts(name: &str) -> Option<Namespace> {
+    built_in_of_accounts()
+        .into_iter()
+        .find(|it| it.name() == name)
+}
+
+fn usual_of_customers(name: &str) -> Option<Namespace> {
+    built_in().into_iter().find(|it| it.name() == name)
 }
 
 fn check_name<'a>(
@@ -71,52 +95,20 @@ fn check_name<'a>(
     }
 }
 
-fn read_policy(
-    definition: &v1::IdentityPolicy,
-    version: u32,
-    mistakes: &mut Mistakes,
-) -> Option<Policy> {
-    use v1::ConflictRule as Rule;
-    let rule = match Rule::try_from(definition.conflict_rule) {
-        Ok(Rule::Unspecified | Rule::DropLowestPriority) => ConflictRule::DropLowestPriority,
-        Ok(Rule::ReassignNewest) => ConflictRule::ReassignNewest,
-        Ok(Rule::AmbiguousAnonymous) => ConflictRule::AmbiguousAnonymous,
-        Ok(Rule::RefuseIfKnown) => ConflictRule::RefuseIfKnown,
-        Ok(Rule::SwitchSession) => ConflictRule::SwitchSession,
-        Ok(Rule::UnionAll) => ConflictRule::UnionAll,
-        Err(_) => {
-            let message = "expected CONFLICT_RULE_DROP_LOWEST_PRIORITY, _REASSIGN_NEWEST, \
-                _AMBIGUOUS_ANONYMOUS, _REFUSE_IF_KNOWN, _SWITCH_SESSION or _UNION_ALL";
-            mistakes.add("conflict_rule", message);
-            return None;
-        }
-    };
-    let mut policy = Policy {
-        version,
-        ..Policy::of(rule)
-    };
-    match definition.identifier_limit {
-        0 => {}
-        limit if limit > IDENTIFIERS_PER_CUSTOMER => {
-            let message = format!("expected 1 to {IDENTIFIERS_PER_CUSTOMER}, or 0 for the usual");
-            mistakes.add("identifier_limit", message);
-        }
-        limit => policy.identifier_limit = limit,
-    }
-    Some(policy)
-}
-
 /// Compiles one namespace; none where it is wrong.
 fn namespace(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Namespace> {
-    let usual = built_in()
-        .into_iter()
-        .find(|it| it.name() == definition.name);
+    let subject = read_subject(definition, mistakes)?;
+    let usual = match subject {
+        Subject::Customer => usual_of_customers(&definition.name),
+        Subject::Account => usual_of_accounts(&definition.name),
+    };
     if definition.disabled && usual.is_none() {
         let message = "only built-in namespaces are switched off; delete this one instead";
         mistakes.add("disabled", message);
         return None;
     }
-    check_numbers(definition, usual.is_some(), mistakes);
+    let is_built_in = usual.is_some();
+    check_numbers(definition, is_built_in, mistakes);
     let plain = || Namespace::new(&definition.name, 0, 0, Normalizer::Trim);
     let usual = usual.unwrap_or_else(plain);
     let normalizer = read_normalizer(definition, usual.normalizer, mistakes)?;
@@ -149,12 +141,18 @@ fn namespace(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Name
     let or = |own: u32, usual: u32| if own == 0 { usual } else { own };
     let limit = or(definition.limit, usual.limit);
     let names_one = uniqueness == Uniqueness::Unique && limit == 1 && window_ms.is_none();
+    let names_people = definition.names_people.unwrap_or(names_one);
     Some(Namespace {
+        subject,
+        is_type: match is_built_in {
+            true => usual.is_type,
+            false => subject == Subject::Account && names_people,
+        },
         blocked: blocked_values(definition, mistakes),
         patterns: patterns(definition, mistakes),
         when_full,
         uniqueness,
-        names_people: definition.names_people.unwrap_or(names_one),
+        names_people,
         window_ms,
         fan_out_limit: match definition.fan_out_limit {
             0 => FAN_OUT,
@@ -167,6 +165,29 @@ fn namespace(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Name
         limit,
         ..usual
     })
+}
+
+/// Reads whom values name. The names of built-in namespaces of customers stay with customers.
+fn read_subject(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Subject> {
+    let is_of_accounts = usual_of_accounts(&definition.name).is_some();
+    match v1::Subject::try_from(definition.subject) {
+        // It could not be switched off before it was built in.
+        Ok(v1::Subject::Unspecified) if definition.disabled && is_of_accounts => {
+            Some(Subject::Account)
+        }
+        Ok(v1::Subject::Unspecified | v1::Subject::Customer) => Some(Subject::Customer),
+        Ok(v1::Subject::Account) if usual_of_customers(&definition.name).is_some() => {
+            let message = "the built-in namespace of this name names customers: leave it out, or \
+                define a namespace of another name";
+            mistakes.add("subject", message);
+            None
+        }
+        Ok(v1::Subject::Account) => Some(Subject::Account),
+        Err(_) => {
+            mistakes.add("subject", "expected SUBJECT_CUSTOMER or SUBJECT_ACCOUNT");
+            None
+        }
+    }
 }
 
 /// Checks numbers. Those of a built-in namespace may be left out.
@@ -201,9 +222,10 @@ fn read_normalizer(
         Ok(v1::Normalizer::Email) => Some(Normalizer::Email),
         Ok(v1::Normalizer::Phone) => Some(Normalizer::Phone),
         Ok(v1::Normalizer::Nfkc) => Some(Normalizer::Nfkc),
+        Ok(v1::Normalizer::Domain) => Some(Normalizer::Domain),
         Err(_) => {
             let message = "expected NORMALIZER_TRIM, NORMALIZER_LOWERCASE, NORMALIZER_EMAIL, \
-                NORMALIZER_PHONE or NORMALIZER_NFKC";
+                NORMALIZER_PHONE, NORMALIZER_NFKC or NORMALIZER_DOMAIN";
             mistakes.add("normalizer", message);
             None
         }

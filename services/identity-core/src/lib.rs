@@ -4,10 +4,14 @@
 //! service loads what a batch touches, lets an [`Overlay`] decide event by event, and writes the
 //! [`Changes`].
 
+mod accounts;
 mod blocked;
+mod built_in;
 mod changes;
 mod compile;
 mod customer;
+mod domain;
+mod freemail;
 mod graph;
 mod holding;
 mod invisible;
@@ -22,18 +26,22 @@ mod screen;
 mod simulation;
 mod tally;
 
+pub use accounts::{AccountRules, DomainRule};
 pub use blocked::built_in_blocked;
 pub use changes::{
     Changes, CustomerChange, Evidence, EvidenceKind, EvidenceRow, FragmentMove, Merge, Need,
     Resolution, SharedListing, Split, Step,
 };
+pub use compile::subject_fault;
 pub use customer::{CustomerView, Detail, Held, Identifier, NewFragment};
+pub use domain::{NoDomain, domain_of, registrable};
+pub use freemail::is_freemail;
 pub use graph::{Edge, Graph, UnmergeBy, UnmergePlan, components, plan_unmerge};
 pub use holding::{FanOut, HolderState, Holding, HoldingChange};
-pub use namespace::{Namespace, Namespaces, Uniqueness, WhenFull};
+pub use namespace::{Namespace, Namespaces, Subject, Uniqueness, WhenFull};
 pub use normalizer::{MalformedValue, Normalizer};
 pub use overlay::Overlay;
-pub use plan::{TooLarge, plan_merge};
+pub use plan::{MergeFault, OtherKind, TooLarge, plan_merge};
 pub use reading::Reading;
 pub use rules::{ConflictRule, Policy, Rules};
 pub use screen::{DropReason, Dropped, Screened, screen};

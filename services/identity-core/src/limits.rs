@@ -31,3 +31,5 @@ pub const PATTERN_CHARS: usize = 200;
 pub const PATTERN_BYTES: usize = 64 * 1_024;
 /// Values of one namespace that are blocked beside the built-in ones.
 pub const BLOCKED_VALUES: usize = 1_000;
+/// Domains that an installation says are nobody's.
+pub const EXCLUDED_DOMAINS: usize = 1_000;

@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 
-use kernel::Timestamp;
+use kernel::{FragmentId, Timestamp};
 use phonenumber::country;
 use regex::RegexSet;
 
 use crate::blocked::{bare, is_blocked, is_name_of, unquote};
+use crate::built_in::built_in;
+use crate::domain::registrable;
+use crate::freemail::is_freemail;
 use crate::invisible::without_invisible;
 use crate::limits::FAN_OUT;
 use crate::normalizer::{MalformedValue, Normalizer, phone};
@@ -30,6 +33,34 @@ impl Uniqueness {
             Self::Unique => "UNIQUENESS_UNIQUE",
             Self::Shared => "UNIQUENESS_SHARED",
             Self::Weak => "UNIQUENESS_WEAK",
+        }
+    }
+}
+
+/// The ones whom values of a namespace name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Subject {
+    /// Customers.
+    #[default]
+    Customer,
+    /// Accounts: organisations, households, workspaces.
+    Account,
+}
+
+impl Subject {
+    /// Its name in definitions.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Customer => "SUBJECT_CUSTOMER",
+            Self::Account => "SUBJECT_ACCOUNT",
+        }
+    }
+
+    /// Whose id this is.
+    pub const fn of(fragment: FragmentId) -> Self {
+        match fragment.is_account() {
+            true => Self::Account,
+            false => Self::Customer,
         }
     }
 }
@@ -62,6 +93,9 @@ pub struct Namespace {
     pub(crate) country: Option<country::Id>,
     /// True where it is switched off: events are resolved without it.
     pub(crate) is_off: bool,
+    pub(crate) subject: Subject,
+    /// True where its name says what an account is that has a value of it.
+    pub(crate) is_type: bool,
 }
 
 /// Patterns of values that name nobody.
@@ -94,6 +128,8 @@ impl Namespace {
             fan_out_limit: FAN_OUT,
             country: None,
             is_off: false,
+            subject: Subject::Customer,
+            is_type: false,
         }
     }
 
@@ -129,6 +165,16 @@ impl Namespace {
         self.names_people
     }
 
+    /// The ones whom its values name.
+    pub const fn subject(&self) -> Subject {
+        self.subject
+    }
+
+    /// Returns whether an account that has a value of it is of this type, as a workspace is.
+    pub const fn is_account_type(&self) -> bool {
+        self.is_type
+    }
+
     /// The way in which its values are made comparable.
     pub const fn normalizer(&self) -> Normalizer {
         self.normalizer
@@ -148,7 +194,7 @@ impl Namespace {
     /// Returns whether a value names nobody: by the built-in list, because it is the name of this
     /// namespace, or by what its definition blocks.
     pub fn is_blocked(&self, value: &str) -> bool {
-        if is_blocked(value) || is_name_of(&self.name, value) {
+        if is_blocked(value) || is_name_of(&self.name, value) || self.is_blocked_domain(value) {
             return true;
         }
         if self.blocked.is_empty() && self.patterns.0.is_none() {
@@ -158,6 +204,15 @@ impl Namespace {
         let patterns = self.patterns.0.as_ref();
         self.blocked.contains(bare(value).to_lowercase().as_str())
             || patterns.is_some_and(|patterns| patterns.is_match(unquote(&visible)))
+    }
+
+    /// Returns whether a value is of a domain that is nobody's, in whatever host below it.
+    fn is_blocked_domain(&self, value: &str) -> bool {
+        let domain = (self.normalizer == Normalizer::Domain).then(|| registrable(value));
+        let Some(Ok(domain)) = domain else {
+            return false;
+        };
+        is_freemail(&domain) || self.blocked.contains(domain.as_str())
     }
 }
 
@@ -199,24 +254,8 @@ impl Namespaces {
     }
 }
 
-/// The time over which the limit of `anonymous_id` counts: a week.
-const BROWSER_WINDOW_MS: i64 = 7 * 86_400_000;
-
-/// The namespaces that are there unless they are defined otherwise or switched off.
-pub(crate) fn built_in() -> [Namespace; 5] {
-    let mut anonymous = Namespace::new("anonymous_id", 3, 5, Normalizer::Trim);
-    anonymous.window_ms = Some(BROWSER_WINDOW_MS);
-    [
-        Namespace::new("user_id", 1, 1, Normalizer::Trim),
-        Namespace::new("crm_id", 1, 1, Normalizer::Trim),
-        Namespace::new("email", 2, 5, Normalizer::Email),
-        Namespace::new("phone", 2, 5, Normalizer::Phone),
-        anonymous,
-    ]
-}
-
 impl Default for Namespaces {
-    /// The built-in ones: `crm_id`, `user_id`, `email`, `phone` and `anonymous_id`.
+    /// The built-in ones of customers: `crm_id`, `user_id`, `email`, `phone` and `anonymous_id`.
     fn default() -> Self {
         Self::new(built_in().to_vec())
     }

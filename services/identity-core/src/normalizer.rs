@@ -3,6 +3,7 @@
 use phonenumber::country;
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::domain::registrable;
 use crate::invisible::{without_invisible, without_joiners};
 
 /// The way in which values of a namespace are made comparable.
@@ -18,6 +19,8 @@ pub enum Normalizer {
     Phone,
     /// In normalization form KC, case-folded, without invisible characters.
     Nfkc,
+    /// The registrable domain of a host name, of the address of a page or of an e-mail address.
+    Domain,
 }
 
 impl Normalizer {
@@ -29,6 +32,7 @@ impl Normalizer {
             Self::Email => "NORMALIZER_EMAIL",
             Self::Phone => "NORMALIZER_PHONE",
             Self::Nfkc => "NORMALIZER_NFKC",
+            Self::Domain => "NORMALIZER_DOMAIN",
         }
     }
 }
@@ -50,11 +54,12 @@ impl Normalizer {
     ///
     /// # Errors
     /// [`MalformedValue`] for control characters, for what should be an e-mail address and is none,
-    /// and where nothing is left.
+    /// or should have a domain and has none, and where nothing is left.
     pub fn normalize(self, value: String) -> Result<String, MalformedValue> {
         match self {
             Self::Phone => phone(&value, None).ok_or(MalformedValue(value)),
             Self::Nfkc => folded(&value).ok_or(MalformedValue(value)),
+            Self::Domain => registrable(&value).map_err(|_| MalformedValue(value)),
             Self::Trim | Self::Lowercase | Self::Email => self.normalize_plain(value),
         }
     }
@@ -80,7 +85,7 @@ impl Normalizer {
     fn normalize_unicode(self, trimmed: &str) -> String {
         let visible = without_invisible(trimmed);
         match self {
-            Self::Trim | Self::Phone | Self::Nfkc => visible.trim().nfc().collect(),
+            Self::Trim | Self::Phone | Self::Nfkc | Self::Domain => visible.trim().nfc().collect(),
             Self::Lowercase => visible.trim().to_lowercase().nfc().collect(),
             Self::Email => without_joiners(&visible)
                 .trim()
@@ -252,7 +257,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn what_is_comparable_stays_as_it_is(value in ".{0,20}") {
-            for normalizer in [Normalizer::Trim, Normalizer::Lowercase, Normalizer::Email, Normalizer::Phone, Normalizer::Nfkc] {
+            for normalizer in [Normalizer::Trim, Normalizer::Lowercase, Normalizer::Email, Normalizer::Phone, Normalizer::Nfkc, Normalizer::Domain] {
                 let Ok(once) = normalizer.normalize(value.clone()) else {
                     continue;
                 };

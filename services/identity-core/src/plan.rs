@@ -10,7 +10,7 @@ mod trial;
 
 use kernel::{CustomerId, FragmentId, Timestamp};
 
-pub use forced::{TooLarge, plan_merge};
+pub use forced::{MergeFault, OtherKind, TooLarge, plan_merge};
 pub(crate) use trial::Trial;
 
 use crate::changes::Need;
@@ -39,6 +39,8 @@ pub(crate) enum Standing {
     Quarantined,
     /// It may be anybody's.
     Shared,
+    /// A subject of another kind has it, or had it.
+    OtherSubject,
 }
 
 /// The fate of one identifier of an event.
@@ -132,6 +134,7 @@ impl Planner<'_, '_> {
                 _ if trial.is_contested(place) => Verdict::Contest,
                 Standing::Contested | Standing::Shared => Verdict::Aside,
                 Standing::Quarantined => Verdict::Drop(DropReason::Quarantined),
+                Standing::OtherSubject => Verdict::Drop(DropReason::OtherSubject),
                 Standing::New => trial.take_new(claim.rank)?,
                 Standing::Held(customer, _) if trial.has(customer) => {
                     trial.name(claim.rank);

@@ -36,11 +36,12 @@ impl Namespace {
 
 /// Returns whether what one normaliser reads as this value may be several to the next.
 fn tells_apart(before: Normalizer, after: Normalizer, value: &str) -> bool {
-    use Normalizer::{Email, Lowercase, Nfkc, Phone, Trim};
+    use Normalizer::{Domain, Email, Lowercase, Nfkc, Phone, Trim};
     match (before, after) {
         _ if before == after => false,
-        // Any digit may have white space before it, and any sign a full-width form.
-        (Phone | Nfkc, _) => true,
+        // Any digit may have white space before it, and any sign a full-width form. A domain has
+        // hosts below it.
+        (Phone | Nfkc | Domain, _) => true,
         (Lowercase | Email, Trim) => value.chars().any(has_capital),
         // A number has no letters. Joiners inside a word are no letters.
         (Lowercase | Email, _) | (Trim, _) => false,
@@ -64,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_stored_value_is_the_same_another_or_no_longer_alone() {
-        use Normalizer::{Email, Lowercase, Nfkc, Phone, Trim};
+        use Normalizer::{Domain, Email, Lowercase, Nfkc, Phone, Trim};
         let other = |value: &str| Reading::Other(value.to_owned());
         for (before, after, value, expected) in [
             (Trim, Lowercase, "U1", other("u1")),
@@ -80,6 +81,9 @@ mod tests {
             (Phone, Trim, "+4930123456", Reading::Apart),
             (Trim, Phone, "+4930123456", Reading::Same),
             (Trim, Phone, "ada", Reading::Refused),
+            (Trim, Domain, "www.example.com", other("example.com")),
+            (Trim, Domain, "example.com", Reading::Same),
+            (Domain, Trim, "example.com", Reading::Apart),
         ] {
             let seen = reads(before, after, value);
             assert_eq!(seen, expected, "{before:?} {after:?} {value}");
@@ -91,8 +95,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_the_same_is_so_in_any_case_and_width(text in "[a-zA-ZäÄß0-9@. -]{1,12}") {
-            use Normalizer::{Email, Lowercase, Nfkc, Phone, Trim};
-            let all = [Trim, Lowercase, Email, Phone, Nfkc];
+            use Normalizer::{Domain, Email, Lowercase, Nfkc, Phone, Trim};
+            let all = [Trim, Lowercase, Email, Phone, Nfkc, Domain];
             let wide = |sign: char| char::from_u32(u32::from(sign) + 0xfee0).expect("a sign");
             let is_plain = |sign: &char| sign.is_ascii_graphic();
             let full: String = text.chars().filter(is_plain).map(wide).collect();

@@ -1,16 +1,40 @@
 //! All that an installation says of identity: its namespaces, and the policy for conflicts.
 
-use crate::limits::{IDENTIFIERS_PER_CUSTOMER, IDENTIFIERS_WHERE_REASSIGNED};
-use crate::namespace::{Namespace, Namespaces};
+use std::sync::{Arc, LazyLock};
 
-/// The namespaces of an installation, and its policy.
-#[derive(Debug, Clone, Default)]
+use kernel::FragmentId;
+
+use crate::accounts::{AccountRules, DomainRule};
+use crate::built_in::{built_in, built_in_of_accounts};
+use crate::limits::{IDENTIFIERS_PER_CUSTOMER, IDENTIFIERS_WHERE_REASSIGNED};
+use crate::namespace::{Namespace, Namespaces, Subject};
+
+/// The namespaces of an installation, and its policy: those of customers, with those of accounts
+/// beside them.
+#[derive(Debug, Clone)]
 pub struct Rules {
-    /// The namespaces.
+    /// The namespaces of the subjects that these rules decide of.
     pub namespaces: Namespaces,
     /// The policy.
     pub policy: Policy,
+    subject: Subject,
+    /// The names of the namespaces of the other subjects.
+    others: Arc<[Box<str>]>,
+    /// Absent in the rules of accounts.
+    accounts: Option<Arc<AccountRules>>,
 }
+
+/// Accounts where there are none.
+static NO_ACCOUNTS: LazyLock<AccountRules> = LazyLock::new(|| AccountRules {
+    rules: Rules {
+        namespaces: Namespaces::new(Vec::new()),
+        policy: Policy::default(),
+        subject: Subject::Account,
+        others: Arc::default(),
+        accounts: None,
+    },
+    domain_rule: DomainRule::Off,
+});
 
 /// The way in which events that name several customers are decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,15 +86,95 @@ impl Default for Policy {
     }
 }
 
+impl Default for Rules {
+    /// The built-in namespaces, under the built-in policies.
+    fn default() -> Self {
+        let built_in = built_in().into_iter().chain(built_in_of_accounts());
+        let policies = [Policy::default(); 2];
+        Self::of(built_in.collect(), policies, DomainRule::default())
+    }
+}
+
 impl Rules {
+    /// The rules of namespaces of customers and of accounts, with the policies of both.
+    pub(crate) fn of(
+        namespaces: Vec<Namespace>,
+        [policy, account_policy]: [Policy; 2],
+        domain_rule: DomainRule,
+    ) -> Self {
+        let is_account = |it: &Namespace| it.subject == Subject::Account;
+        let (accounts, customers): (Vec<_>, Vec<_>) = namespaces.into_iter().partition(is_account);
+        let names = |all: &[Namespace]| all.iter().map(|it| it.name.clone()).collect();
+        let (of_accounts, of_customers) = (names(&accounts), names(&customers));
+        let accounts = AccountRules {
+            rules: Self {
+                namespaces: Namespaces::new(accounts),
+                policy: account_policy,
+                subject: Subject::Account,
+                others: of_customers,
+                accounts: None,
+            },
+            domain_rule,
+        };
+        Self {
+            namespaces: Namespaces::new(customers),
+            policy,
+            subject: Subject::Customer,
+            others: of_accounts,
+            accounts: Some(Arc::new(accounts)),
+        }
+    }
+
+    /// These rules, with other namespaces and another policy of their subjects.
+    #[must_use]
+    pub fn with(&self, namespaces: Namespaces, policy: Policy) -> Self {
+        Self {
+            namespaces,
+            policy,
+            ..self.clone()
+        }
+    }
+
+    /// These rules, with others of accounts beside them.
+    #[cfg(test)]
+    pub(crate) fn with_accounts(&self, accounts: AccountRules) -> Self {
+        Self {
+            accounts: Some(Arc::new(accounts)),
+            ..self.clone()
+        }
+    }
+
+    /// The ones that these rules decide of.
+    pub const fn subject(&self) -> Subject {
+        self.subject
+    }
+
+    /// Returns whether these rules decide of the subject of a fragment.
+    pub fn decide_of(&self, fragment: FragmentId) -> bool {
+        Subject::of(fragment) == self.subject
+    }
+
+    /// The rules of accounts; in these themselves there are none.
+    pub fn accounts(&self) -> &AccountRules {
+        self.accounts.as_deref().unwrap_or(&NO_ACCOUNTS)
+    }
+
+    /// Returns whether a namespace of this name names other subjects than these rules decide of.
+    pub(crate) fn is_of_others(&self, name: &str) -> bool {
+        self.others.iter().any(|it| it.as_ref() == name)
+    }
+
     /// The namespace of a name, with its rank: 0 is kept longest.
     pub fn find(&self, name: &str) -> Option<(usize, &Namespace)> {
         self.namespaces.find(name)
     }
 
-    /// All namespaces that values may be stored of: those of events, and those switched off.
+    /// All namespaces that values may be stored of: those of customers and of accounts, with those
+    /// switched off.
     pub fn all(&self) -> impl Iterator<Item = &Namespace> {
-        self.iter().chain(self.namespaces.switched_off())
+        let accounts = &self.accounts().rules.namespaces;
+        let own = self.iter().chain(self.namespaces.switched_off());
+        own.chain(accounts.iter()).chain(accounts.switched_off())
     }
 
     /// The namespaces, by priority.

@@ -36,6 +36,8 @@ pub enum DropReason {
     Suppressed,
     /// No such namespace is defined.
     UnknownNamespace,
+    /// It names an account where a customer is named, or the other way round.
+    OtherSubject,
 }
 
 impl DropReason {
@@ -46,6 +48,7 @@ impl DropReason {
             Self::MalformedValue => "MALFORMED_VALUE",
             Self::LimitExceeded => "LIMIT_EXCEEDED",
             Self::UnknownNamespace => "UNKNOWN_NAMESPACE",
+            Self::OtherSubject => "OTHER_SUBJECT",
             Self::CustomerFull => "CUSTOMER_FULL",
             Self::CannotLink => "CANNOT_LINK",
             Self::KnownCustomer => "KNOWN_CUSTOMER",
@@ -97,7 +100,11 @@ pub fn screen(rules: &Rules, identifiers: impl IntoIterator<Item = (String, Stri
             });
         };
         let Some((rank, definition)) = rules.find(&namespace) else {
-            drop(namespace, value, DropReason::UnknownNamespace);
+            let reason = match rules.is_of_others(&namespace) {
+                true => DropReason::OtherSubject,
+                false => DropReason::UnknownNamespace,
+            };
+            drop(namespace, value, reason);
             continue;
         };
         if value.chars().count() > IDENTIFIER_CHARS {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::changes::{Merge, Split};
 use crate::customer::Identifier;
+use crate::namespace::Subject;
 use crate::overlay::Overlay;
 use crate::rules::Rules;
 use crate::screen::{DropReason, Dropped, screen};
@@ -81,7 +82,11 @@ impl<'r> Simulation<'r> {
         let fragments = &mut self.fragments;
         let fragment = || {
             *fragments += 1;
-            FragmentId::new(Uuid::from_u128(*fragments))
+            let drawn = FragmentId::new(Uuid::from_u128(*fragments));
+            match rules.subject() {
+                Subject::Customer => drawn,
+                Subject::Account => drawn.into_account(),
+            }
         };
         let resolution = self
             .overlay

@@ -1,6 +1,7 @@
 //! The rules, tried out on a small world in memory.
 
 mod acceptance;
+mod accounts;
 mod adobe;
 mod evidence;
 mod hostile;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use ::rpc::{Failure, Violation};
 use async_trait::async_trait;
 use definitions::{Catalog, DefinitionKey, Flaw, References, Versioned};
-use identity_core::Rules;
+use identity_core::{Rules, subject_fault};
+use proto::definition::v1::definition::Kind;
 use proto::definition::v1::{Definition, DefinitionKind};
 
 use crate::store::IdentityStore;
@@ -41,6 +42,15 @@ impl Catalog for NamespaceCatalog {
         _last: Option<&Rules>,
     ) -> Result<Rules, Vec<Flaw>> {
         definitions::compile(all, references, Rules::compile)
+    }
+
+    fn look_over(&self, definition: &Definition) -> Vec<Violation> {
+        let Some(Kind::Namespace(namespace)) = &definition.kind else {
+            return Vec::new();
+        };
+        let fault = subject_fault(namespace);
+        let fault = fault.map(|fault| Violation::new("namespace.subject", fault));
+        fault.into_iter().collect()
     }
 
     async fn hold_against_data(

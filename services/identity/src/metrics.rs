@@ -2,6 +2,8 @@
 //!
 //! Counted once a request or batch. Where nobody reads metrics these are no-ops of the API.
 
+mod accounts;
+
 use std::time::Duration;
 
 use hot::StreamName;
@@ -10,6 +12,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::global;
 use opentelemetry::metrics::{Counter, Histogram};
 
+use self::accounts::AccountMetrics;
 use crate::resolve::Outcome;
 use crate::store::News;
 
@@ -27,11 +30,12 @@ const SIZES: [f64; 10] = [
 const CHANGES: [&str; 6] = ["merge", "split", "unmerge", "move", "contest", "quarantine"];
 
 /// The reasons for which an event is resolved without an identifier.
-const REASONS: [DropReason; 13] = [
+const REASONS: [DropReason; 14] = [
     DropReason::BlockedValue,
     DropReason::MalformedValue,
     DropReason::LimitExceeded,
     DropReason::UnknownNamespace,
+    DropReason::OtherSubject,
     DropReason::CustomerFull,
     DropReason::CannotLink,
     DropReason::KnownCustomer,
@@ -46,7 +50,7 @@ const REASONS: [DropReason; 13] = [
 /// The words for what became of events, in the order of [`Taken`].
 const RESULTS: [&str; 3] = ["accepted", "replayed", "rejected"];
 
-/// What became of events.
+/// The outcomes of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Taken {
     /// New in the streams.
@@ -66,6 +70,7 @@ pub(crate) struct IngestMetrics {
     demotions: Counter<u64>,
     changes: Counter<u64>,
     customer_size: Histogram<u64>,
+    accounts: AccountMetrics,
 }
 
 impl IngestMetrics {
@@ -105,6 +110,7 @@ impl IngestMetrics {
                 .with_description("Identifiers of the largest customer that a batch changed")
                 .with_boundaries(SIZES.to_vec())
                 .build(),
+            accounts: AccountMetrics::new(&meter),
         };
         for reason in REASONS {
             own.demotions

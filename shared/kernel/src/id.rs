@@ -72,12 +72,14 @@ macro_rules! uuid_id {
 }
 
 uuid_id! {
-    /// The id given to the first sight of somebody: a UUIDv7, never reused.
+    /// The id given to the first sight of a subject, which is a customer or an account: a UUIDv7 for
+    /// a customer, a UUIDv8 of the same layout for an account. It is never reused.
     FragmentId
 }
 
 uuid_id! {
-    /// The canonical id of a customer: that of the oldest of its fragments.
+    /// The canonical id of a subject, which is a customer or an account: that of the oldest of its
+    /// fragments. At the surface that of an account is called `account_id`.
     CustomerId
 }
 
@@ -86,10 +88,34 @@ uuid_id! {
     RunId
 }
 
+/// The version of the ids of accounts (RFC 9562 §5.8).
+const ACCOUNT_VERSION: u8 = 8;
+
 impl CustomerId {
     /// The customer as the fragment that gave it its id.
     pub const fn fragment(self) -> FragmentId {
         FragmentId(self.0)
+    }
+
+    /// Returns whether this is an account. Every other id is a customer's.
+    pub const fn is_account(self) -> bool {
+        self.fragment().is_account()
+    }
+}
+
+impl FragmentId {
+    /// Returns whether this is a fragment of an account. Every other id is a customer's.
+    pub const fn is_account(self) -> bool {
+        self.0.as_bytes()[6] >> 4 == ACCOUNT_VERSION
+    }
+
+    /// Returns this id as that of an account: with another version, and all else as it is, so that
+    /// ids of accounts sort as those that they are made of.
+    #[must_use]
+    pub const fn into_account(self) -> Self {
+        let mut bytes = *self.0.as_bytes();
+        bytes[6] = (ACCOUNT_VERSION << 4) | (bytes[6] & 0x0f);
+        Self(Uuid::from_bytes(bytes))
     }
 }
 
@@ -126,6 +152,18 @@ mod tests {
             .expect("an id");
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(CustomerId::try_from_bytes(id.as_bytes()), Ok(id));
+    }
+
+    #[test]
+    fn an_account_is_told_by_its_id() {
+        let customer: FragmentId = "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23"
+            .parse()
+            .expect("an id");
+        let account = customer.into_account();
+        assert_eq!(account.to_string(), "01924f7e-1c5b-8a3e-9d2c-5f0b8a6c1d23");
+        assert!(account.is_account() && CustomerId::from(account).is_account());
+        assert!(!customer.is_account() && !CustomerId::from(customer).is_account());
+        assert_eq!(account.into_account(), account);
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn every_mistake_is_reported_at_once() {
             (
                 3,
                 "normalizer",
-                "expected NORMALIZER_TRIM, NORMALIZER_LOWERCASE, NORMALIZER_EMAIL, NORMALIZER_PHONE or NORMALIZER_NFKC",
+                "expected NORMALIZER_TRIM, NORMALIZER_LOWERCASE, NORMALIZER_EMAIL, NORMALIZER_PHONE, NORMALIZER_NFKC or NORMALIZER_DOMAIN",
             ),
         ],
     );
@@ -276,6 +276,7 @@ fn a_policy_has_its_version_and_its_usual_limit() {
             name: "default".to_owned(),
             conflict_rule: rule.into(),
             identifier_limit: limit,
+            ..Default::default()
         })
     };
     for (rule, limit, expected) in [

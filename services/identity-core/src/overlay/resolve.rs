@@ -86,10 +86,14 @@ impl Overlay<'_> {
     }
 
     fn standing(&self, rank: usize, identifier: &Identifier) -> Standing {
+        let holder = self.holders.get(identifier);
+        if holder.is_some_and(|it| !self.rules.decide_of(it.holding.fragment)) {
+            return Standing::OtherSubject;
+        }
         if self.rules.namespaces.at(rank).uniqueness() == Uniqueness::Shared {
             return Standing::Shared;
         }
-        let Some(holder) = self.holders.get(identifier) else {
+        let Some(holder) = holder else {
             return Standing::New;
         };
         let fragment = holder.holding.fragment;

@@ -302,14 +302,15 @@ fn a_forced_merge_ignores_limits_of_namespaces_but_no_cap() {
     let (mut one, mut two, large) = (view(1, 60), view(2, 40), view(3, 41));
     one.add_identifiers("user_id", 1);
     two.add_identifiers("user_id", 1);
-    assert_eq!(plan_merge(&[&two, &one]), Ok((one.id, vec![two.id])));
-    assert_eq!(
-        plan_merge(&[&one, &large]),
-        Err(crate::TooLarge {
-            fragments: 101,
-            identifiers: 1
-        })
-    );
+    let rules = Rules::default();
+    let joined = plan_merge(&rules, &[&two, &one]);
+    assert_eq!(joined, Ok((one.id, vec![two.id])));
+    let too_large = crate::TooLarge {
+        fragments: 101,
+        identifiers: 1,
+    };
+    let refused = plan_merge(&rules, &[&one, &large]);
+    assert_eq!(refused, Err(too_large.into()));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::Held;
+use crate::{Held, Subject};
 
 /// One row of the table of identifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +105,11 @@ impl World {
             now += 1;
             let fragment = || {
                 drawn += 1;
-                FragmentId::new(uuid(drawn))
+                let drawn = FragmentId::new(uuid(drawn));
+                match rules.subject() {
+                    Subject::Customer => drawn,
+                    Subject::Account => drawn.into_account(),
+                }
             };
             let at = Timestamp::from_millis(now);
             resolutions.push(match screened.kept.is_empty() {
@@ -342,7 +346,7 @@ impl World {
             overlay.know(view.clone(), *epoch);
         }
         let views: Vec<_> = views.iter().map(|(view, _)| view).collect();
-        let (into, others) = plan_merge(&views).expect("small customers");
+        let (into, others) = plan_merge(&rules, &views).expect("small customers");
         overlay.merge(into, &others);
         self.apply(&overlay.into_changes());
         into

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use identity_core::{Identifier, Namespace, Reading, Uniqueness};
+use identity_core::{Identifier, Namespace, Reading, Subject, Uniqueness};
 use sea_orm::DbErr;
 
 use crate::limits::{VALUES_HELD_AGAINST, VALUES_PAGE};
@@ -19,6 +19,10 @@ pub(super) async fn against(
     after: &Namespace,
 ) -> Result<Vec<(&'static str, String)>, DbErr> {
     let mut faults = Vec::new();
+    if before.map(Namespace::subject) != Some(after.subject()) {
+        let fault = subject_fault(store, after).await?;
+        faults.extend(fault.map(|fault| ("namespace.subject", fault)));
+    }
     if before.map(Namespace::normalizer) != Some(after.normalizer()) {
         let readings = Readings::of(store, before, after).await?;
         let fault = readings.fault(before, after);
@@ -31,6 +35,30 @@ pub(super) async fn against(
         faults.extend(fault.map(|fault| ("namespace.uniqueness", fault)));
     }
     Ok(faults)
+}
+
+/// Returns the reason for which stored values cannot name others than they do. Whom they name is
+/// told by the ids of those who have them, and is the same for all values of a namespace.
+async fn subject_fault(
+    store: &IdentityStore,
+    after: &Namespace,
+) -> Result<Option<String>, DbErr> {
+    for is_shared in [false, true] {
+        let own = (after.name(), is_shared);
+        let first = store.values(own, "", 1).await?.into_iter().next();
+        let Some(value) = first else { continue };
+        let namespace = after.name().to_owned();
+        let state = store.identifier_state(&Identifier { namespace, value }).await?;
+        let Some((_, fragment)) = state else { continue };
+        let stored = Subject::of(fragment);
+        if stored != after.subject() {
+            let (next, stored) = (after.subject().code(), stored.code());
+            return Ok(Some(format!(
+                "cannot become {next}, since values of {stored} are stored: keep `subject: {stored}`, or define another namespace",
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the reason for which stored values cannot have another uniqueness. Where nobody knows

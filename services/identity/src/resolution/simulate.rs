@@ -37,6 +37,7 @@ impl ResolutionRpc {
             name: "default".to_owned(),
             conflict_rule: request.conflict_rule,
             identifier_limit: request.identifier_limit,
+            ..v1::IdentityPolicy::default()
         };
         let namespaces = request.namespaces.iter().cloned().map(Kind::Namespace);
         let kinds = namespaces.chain([Kind::IdentityPolicy(policy)]);
@@ -57,7 +58,7 @@ impl ResolutionRpc {
                 ..own
             },
         };
-        Ok(Rules { namespaces, policy })
+        Ok(in_force.with(namespaces, policy))
     }
 }
 

@@ -43,7 +43,7 @@ impl Resolver {
                 return Err(ResolveError::NotFound(customers[missing]));
             }
             let views: Vec<_> = found.customers.values().map(|(view, _)| view).collect();
-            let (into, others) = plan_merge(&views)?;
+            let (into, others) = plan_merge(rules, &views)?;
             let mut overlay = Overlay::new(rules);
             for (view, epoch) in found.customers.values() {
                 overlay.know(view.clone(), *epoch);
@@ -118,7 +118,7 @@ impl Resolver {
             });
             (id.into(), changes)
         } else {
-            let (into, others) = plan_merge(&views)?;
+            let (into, others) = plan_merge(rules, &views)?;
             overlay.merge(into, &others);
             (into, overlay.into_changes())
         };

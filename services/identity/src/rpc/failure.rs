@@ -4,6 +4,7 @@ use ::rpc::{ErrorReason, Failure};
 use engine::EngineError;
 
 use crate::append::AppendError;
+use crate::kind::Kind;
 use crate::ledger::ImportError;
 use crate::limits::{LEDGER_RETRY_DELAY, QUARANTINE_RETRY_DELAY, RETRY_DELAY};
 use crate::resolve::ResolveError;
@@ -13,10 +14,9 @@ pub(crate) fn resolve_failure(error: ResolveError) -> Failure {
     match error {
         ResolveError::Contended => Failure::new(ErrorReason::IdentityContended, error.to_string())
             .with_retry_after(RETRY_DELAY),
-        ResolveError::NotFound(id) => {
-            Failure::not_found(ErrorReason::CustomerNotFound, "customer", &id.to_string())
-        }
+        ResolveError::NotFound(id) => Kind::of(id).missing(&id.to_string()),
         ResolveError::TooLarge(large) => Failure::new(ErrorReason::MergeRefused, large.to_string()),
+        ResolveError::OtherKind(other) => Failure::new(ErrorReason::MergeRefused, other.to_string()),
         ResolveError::Database(error) => Failure::store_unavailable(error),
         ResolveError::Audit(error) => error.into(),
     }

@@ -2,6 +2,9 @@
 
 use crate::{Dialect, Fault, Reason};
 
+/// The field of traits inside the contract's.
+const TRAITS_JSON: &str = "traits_json";
+
 /// Returns the fault of an event that identity refused, by the field of the contract that it names.
 pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -> Fault {
     let words = Words::of(dialect);
@@ -26,7 +29,19 @@ pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -
         "properties_json" => (Reason::MalformedEvent, words.properties),
         "traits_json" => (Reason::MalformedEvent, traits(dialect, event)),
         "context_json" => (Reason::MalformedEvent, words.context),
-        "groups" => (Reason::MalformedEvent, words.groups),
+        // It names nobody, and no account by a group either.
+        "groups" => {
+            let field = groups(dialect, event);
+            return Fault::new(nobody(description), field, description);
+        }
+        "group_traits" => {
+            let inner = rest
+                .find(TRAITS_JSON)
+                .map(|at| &rest[at + TRAITS_JSON.len()..]);
+            let field = format!("{}{}", words.group_traits, inner.unwrap_or_default());
+            let field = field.trim_start_matches('.');
+            return Fault::new(Reason::MalformedEvent, field, description);
+        }
         other => (Reason::Refused, other),
     };
     let is_object = matches!(head, "properties_json" | "traits_json");
@@ -67,7 +82,7 @@ struct Words {
     who: &'static str,
     properties: &'static str,
     context: &'static str,
-    groups: &'static str,
+    group_traits: &'static str,
 }
 
 impl Words {
@@ -81,7 +96,7 @@ impl Words {
                 who: "userId",
                 properties: "properties",
                 context: "context",
-                groups: "groupId",
+                group_traits: "traits",
             },
             Dialect::PostHog | Dialect::PostHogV1 => Self {
                 id: "uuid",
@@ -91,7 +106,7 @@ impl Words {
                 who: "distinct_id",
                 properties: "properties",
                 context: "context",
-                groups: "properties.$groups",
+                group_traits: "properties.$group_set",
             },
             Dialect::Webhook => Self {
                 id: "event_id",
@@ -101,7 +116,7 @@ impl Words {
                 who: "identifiers",
                 properties: "properties",
                 context: "",
-                groups: "",
+                group_traits: "group_traits",
             },
             // Attributes that have no place of their own are the context.
             Dialect::CloudEvents => Self {
@@ -112,9 +127,22 @@ impl Words {
                 who: "",
                 properties: "data",
                 context: "",
-                groups: "data",
+                group_traits: "data",
             },
         }
+    }
+}
+
+/// Returns the place of the groups in an event.
+fn groups(dialect: Dialect, event: &str) -> &'static str {
+    match dialect {
+        Dialect::Segment => "groupId",
+        Dialect::PostHog | Dialect::PostHogV1 if event.contains("\"$group_key\"") => {
+            "properties.$group_key"
+        }
+        Dialect::PostHog | Dialect::PostHogV1 => "properties.$groups",
+        Dialect::CloudEvents => "data",
+        Dialect::Webhook => "groups",
     }
 }
 
@@ -165,6 +193,18 @@ mod tests {
             ("event_id", "messageId", "uuid", Reason::MalformedEvent),
             ("name", "event", "event", Reason::MalformedEvent),
             ("sequence", "sequence", "sequence", Reason::Refused),
+            (
+                "groups[company]",
+                "groupId",
+                "properties.$groups",
+                Reason::NoIdentifier,
+            ),
+            (
+                "group_traits[account].traits_json.a",
+                "traits.a",
+                "properties.$group_set.a",
+                Reason::MalformedEvent,
+            ),
         ] {
             let fault = fault_of(Dialect::Segment, event, field, "x");
             assert_eq!((fault.field.as_str(), fault.reason), (segment, reason));

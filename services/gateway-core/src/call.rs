@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use kernel::Timestamp;
 use messages::identity::v1;
 
-use crate::facts::{Facts, Refusal, Sent};
+use crate::facts::{Facts, Sent};
 use crate::json::{self, Envelope, Fields};
 use crate::limits::EVENTS_PER_CALL;
 use crate::{
@@ -56,7 +56,7 @@ pub struct Reading<'t> {
     pub events: Vec<Readable<'t>>,
     /// Those that cannot.
     pub letters: Vec<Letter>,
-    /// The number of those that say nothing of a person.
+    /// The number of those for which no mapping is.
     pub nothing_count: usize,
     /// The outcome of each, in their order, where the sender wants to know.
     pub verdicts: Vec<Verdict<'t>>,
@@ -164,8 +164,7 @@ impl<'t> Call<'t> {
                     Reason::BadText,
                     "",
                     "holds bytes that are no UTF-8: send UTF-8",
-                )
-                .into()),
+                )),
                 false => read_one(self.route, sent, &facts),
             };
             let fault = match read {
@@ -173,11 +172,7 @@ impl<'t> Call<'t> {
                     reading.events.push(Readable { event, sent, place });
                     None
                 }
-                Err(Refusal::Nothing) => {
-                    reading.nothing_count += 1;
-                    None
-                }
-                Err(Refusal::Fault(fault)) => {
+                Err(fault) => {
                     let told = format!("{} {}", fault.field, fault.description);
                     reading.letters.push(self.letter(about, fault, sent));
                     Some(told.trim_start().to_owned())
@@ -232,7 +227,7 @@ impl<'t> Call<'t> {
     }
 }
 
-fn read_one<'t>(route: Route<'_>, event: &'t str, facts: &Facts<'t>) -> Result<v1::Event, Refusal> {
+fn read_one<'t>(route: Route<'_>, event: &'t str, facts: &Facts<'t>) -> Result<v1::Event, Fault> {
     match route {
         Route::One(kind) => segment::read(Some(kind), event, facts),
         Route::Batch | Route::Import => segment::read(None, event, facts),
@@ -244,7 +239,7 @@ fn read_one<'t>(route: Route<'_>, event: &'t str, facts: &Facts<'t>) -> Result<v
 /// Reads the event of a letter once more.
 ///
 /// Its clock is corrected by the time at which it was received then: identity would take the time
-/// since for a fault of the clock. Returns nothing where it says nothing of a person.
+/// since for a fault of the clock.
 ///
 /// # Errors
 /// [`Fault`] where it cannot be taken still.
@@ -254,7 +249,7 @@ pub fn reread(
     sent_time: Option<Timestamp>,
     receive_time: Timestamp,
     rules: &SourceRules,
-) -> Result<Option<v1::Event>, Fault> {
+) -> Result<v1::Event, Fault> {
     let Some(route) = Route::of(path).filter(|route| route.brings_events()) else {
         return Err(Fault::malformed(
             "",
@@ -272,11 +267,8 @@ pub fn reread(
         context: None,
         is_batch: false,
     };
-    match read_one(route, event.trim_ascii(), &facts) {
-        Ok(event) => Ok(Some(time::settled(event, receive_time))),
-        Err(Refusal::Nothing) => Ok(None),
-        Err(Refusal::Fault(fault)) => Err(fault),
-    }
+    let event = read_one(route, event.trim_ascii(), &facts)?;
+    Ok(time::settled(event, receive_time))
 }
 
 /// Returns an event without the write keys in it: they are secrets, and letters are shown.

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 pub(crate) use self::event::read;
 pub use self::format::Format;
-use crate::facts::{Facts, Refusal};
+use crate::facts::Facts;
 use crate::json::{Envelope, Fields};
 use crate::limits::EVENTS_PER_CALL;
 use crate::{CallFault, Circumstances, Fault, Letter, Readable, Reading, Reason, Text};
@@ -76,7 +76,7 @@ impl<'b> CloudEvents<'b> {
         for (place, sent) in self.events.iter().enumerate() {
             let json: &str = &sent.json;
             let read = match &sent.fault {
-                Some(fault) => Err(Refusal::Fault(fault.clone())),
+                Some(fault) => Err(fault.clone()),
                 None => read(json, &facts),
             };
             match read {
@@ -85,10 +85,7 @@ impl<'b> CloudEvents<'b> {
                     sent: json,
                     place,
                 }),
-                Err(Refusal::Nothing) => reading.nothing_count += 1,
-                Err(Refusal::Fault(fault)) => {
-                    reading.letters.push(self.letter(about, fault, json));
-                }
+                Err(fault) => reading.letters.push(self.letter(about, fault, json)),
             }
         }
         reading

@@ -9,9 +9,10 @@ use kernel::{StableHash, Timestamp};
 use messages::convert;
 use messages::identity::v1;
 use messages::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
+use messages::identity::v1::group_traits::TraitsForm as GroupForm;
 
 use crate::json::{self, Fields};
-use crate::limits::{EVENT_ID_CHARS, IDENTIFIER_CHARS, IDENTIFIERS_PER_EVENT};
+use crate::limits::{EVENT_ID_CHARS, GROUP_TYPE_BYTES, IDENTIFIER_CHARS, IDENTIFIERS_PER_EVENT};
 use crate::{Fault, Reason, SourceRules};
 
 /// The findings of a dialect about an event. Objects are JSON text.
@@ -23,11 +24,24 @@ pub(crate) struct Draft<'t> {
     pub(crate) sent: Option<Timestamp>,
     /// Namespace and value, the most important first.
     pub(crate) identifiers: Vec<(&'t str, Cow<'t, str>)>,
-    pub(crate) groups: Vec<(Cow<'t, str>, Cow<'t, str>)>,
+    pub(crate) groups: Vec<Group<'t>>,
+    /// True where it may tell of its groups alone, and of nobody.
+    pub(crate) is_of_groups: bool,
     pub(crate) properties: Option<Cow<'t, str>>,
     pub(crate) traits: Option<Cow<'t, str>>,
     pub(crate) context: Option<Cow<'t, str>>,
     pub(crate) is_alias: bool,
+}
+
+/// A group that an event tells of.
+#[derive(Debug)]
+pub(crate) struct Group<'t> {
+    /// Its type, as [`group_type`] returns it.
+    pub(crate) kind: Cow<'t, str>,
+    /// The sender's key of it.
+    pub(crate) key: Cow<'t, str>,
+    /// Its traits; absent where the event tells none.
+    pub(crate) traits: Option<Cow<'t, str>>,
 }
 
 impl<'t> Draft<'t> {
@@ -72,18 +86,14 @@ impl<'t> Draft<'t> {
     /// # Errors
     /// Where it names nobody, or is larger than an event may be.
     pub(crate) fn finish(self, who: &'static str) -> Result<v1::Event, Fault> {
-        if self.identifiers.is_empty() {
+        let tells_of_groups = self.is_of_groups && !self.groups.is_empty();
+        if self.identifiers.is_empty() && !tells_of_groups {
             let text = format!("names nobody: send {who}");
             return Err(Fault::new(Reason::NoIdentifier, "", text));
         }
         let objects = [&self.properties, &self.traits, &self.context];
-        let bytes: usize = objects.into_iter().flatten().map(|it| it.len()).sum();
-        if bytes > EVENT_BYTES {
-            let text = format!(
-                "has {bytes} bytes of properties, traits and context: at most {EVENT_BYTES} are taken"
-            );
-            return Err(Fault::new(Reason::EventTooLarge, "", text));
-        }
+        check_bytes(objects, "properties, traits and context")?;
+        check_bytes(self.groups.iter().map(|it| &it.traits), "traits of groups")?;
         let mut identifiers = HashMap::with_capacity(self.identifiers.len());
         let mut other_identifiers = Vec::new();
         for (namespace, value) in self.identifiers {
@@ -98,7 +108,7 @@ impl<'t> Draft<'t> {
                 }
             }
         }
-        let groups = self.groups.into_iter().take(IDENTIFIERS_PER_EVENT);
+        let (groups, group_traits) = split(self.groups);
         Ok(v1::Event {
             event_id: self.id.map(event_id).unwrap_or_default(),
             name: self.name.into_owned(),
@@ -106,9 +116,8 @@ impl<'t> Draft<'t> {
             sent_time: self.sent.map(convert::timestamp),
             identifiers,
             other_identifiers,
-            groups: groups
-                .map(|(kind, key)| (kind.into_owned(), key.into_owned()))
-                .collect(),
+            groups,
+            group_traits,
             properties_form: self
                 .properties
                 .map(|it| PropertiesForm::PropertiesJson(it.into_owned())),
@@ -124,20 +133,68 @@ impl<'t> Draft<'t> {
     }
 }
 
-/// Adds a group, where type and key are such as the contracts allow; others stay in the event's
-/// objects alone.
-pub(crate) fn push_group<'t>(
-    groups: &mut Vec<(Cow<'t, str>, Cow<'t, str>)>,
-    kind: Cow<'t, str>,
-    key: Cow<'t, str>,
-) {
-    let is_right = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    let has_name = kind.len() <= 64
-        && kind.starts_with(|first: char| first.is_ascii_lowercase())
-        && kind.bytes().all(is_right);
-    if has_name && !key.is_empty() && !is_longer(&key, IDENTIFIER_CHARS) {
-        groups.push((kind, key));
+/// Refuses objects that are larger, all together, than an event may be.
+fn check_bytes<'a>(
+    objects: impl IntoIterator<Item = &'a Option<Cow<'a, str>>>,
+    what: &str,
+) -> Result<(), Fault> {
+    let bytes: usize = objects.into_iter().flatten().map(|it| it.len()).sum();
+    if bytes <= EVENT_BYTES {
+        return Ok(());
     }
+    let text = format!("has {bytes} bytes of {what}: at most {EVENT_BYTES} are taken");
+    Err(Fault::new(Reason::EventTooLarge, "", text))
+}
+
+/// Returns the keys of groups and what is told about them, by type: of several of one type, the
+/// first. Others stay in the event's objects alone, and so do those that are too many.
+fn split(groups: Vec<Group<'_>>) -> (HashMap<String, String>, HashMap<String, v1::GroupTraits>) {
+    let mut keys = HashMap::new();
+    let mut told = HashMap::new();
+    for group in groups {
+        let kind = group.kind.into_owned();
+        if keys.len() == IDENTIFIERS_PER_EVENT || keys.contains_key(&kind) {
+            continue;
+        }
+        let traits = group.traits.filter(|json| !json::is_empty_object(json));
+        if let Some(traits) = traits {
+            let form = GroupForm::TraitsJson(traits.into_owned());
+            let traits_form = Some(form);
+            told.insert(kind.clone(), v1::GroupTraits { traits_form });
+        }
+        keys.insert(kind, group.key.into_owned());
+    }
+    (keys, told)
+}
+
+/// Returns the type of a group as the contracts have it, by which a namespace can have its name: in
+/// small letters, with `_` for whatever is no letter and no digit. `None` where nothing of that can
+/// be a name.
+pub(crate) fn group_type(kind: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    let is_right = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let is_name = |kind: &str| {
+        kind.len() <= GROUP_TYPE_BYTES
+            && kind.starts_with(|first: char| first.is_ascii_lowercase())
+            && kind.bytes().all(is_right)
+    };
+    if is_name(&kind) {
+        return Some(kind);
+    }
+    // Longer ones are not read to their end.
+    if kind.len() > GROUP_TYPE_BYTES {
+        return None;
+    }
+    let lower = kind.trim().chars().map(|letter| match letter {
+        letter if letter.is_ascii_alphanumeric() => letter.to_ascii_lowercase(),
+        _ => '_',
+    });
+    let name: String = lower.collect();
+    is_name(&name).then(|| name.into())
+}
+
+/// Returns whether a key of a group is such as the contracts allow.
+pub(crate) fn is_group_key(key: &str) -> bool {
+    !key.trim().is_empty() && !is_longer(key, IDENTIFIER_CHARS)
 }
 
 /// Returns the id of an event: a hash in the place of one that is too long.

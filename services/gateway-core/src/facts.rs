@@ -45,21 +45,6 @@ impl Sent {
     }
 }
 
-/// The reason why an event is not handed on.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// It cannot be taken as it is.
-    Fault(Fault),
-    /// It says nothing of a person.
-    Nothing,
-}
-
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
 impl<'t> Facts<'t> {
     /// Reads the fields of an event.
     pub(crate) fn fields(&self, event: &'t str) -> Result<Fields<'t>, Fault> {

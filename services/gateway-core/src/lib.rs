@@ -32,7 +32,7 @@ pub use mapping::{Mapped, Mappings, Thing};
 pub use reason::{Reason, Unit};
 pub use route::{Dialect, Kind, Route};
 pub use settings::settings;
-pub use source::{ANONYMOUS_NAMESPACE, IDENTIFIER_TRAIT, SourceFault, SourceRules, USER_NAMESPACE};
+pub use source::{SourceFault, SourceRules};
 pub use text::Text;
 pub use webhook::{
     PRESETS, SignatureFault, WEBHOOK_PATH, Webhook, WebhookCall, WebhookPost, reread_webhook,

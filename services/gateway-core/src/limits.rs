@@ -54,6 +54,8 @@ pub const EVENT_ID_CHARS: usize = 100;
 pub const IDENTIFIER_CHARS: usize = 400;
 /// Identifiers, and groups, of one event, which the contracts allow.
 pub const IDENTIFIERS_PER_EVENT: usize = 20;
+/// Bytes of a type of a group, which the contracts allow.
+pub const GROUP_TYPE_BYTES: usize = 64;
 /// Bytes of events in one request to identity: half of what a message may have, since names of
 /// fields take room of their own.
 pub const REQUEST_BYTES: usize = kernel::limits::MESSAGE_BYTES / 2;

@@ -1,18 +1,22 @@
 //! Mappings: from a thing that somebody sent to an event, by the expressions of a source.
 
+mod entries;
+mod groups;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use expr::{Formula, Found, Inputs, Type};
 use kernel::Timestamp;
 use messages::gateway::v1::EventMapping;
 use messages::identity::v1;
 
+use self::entries::Entries;
+use self::groups::{GroupFormulas, is_blank};
 use crate::draft::{Draft, id_of_content};
-use crate::json::{self, Fields, push_text};
+use crate::json;
 use crate::{Fault, Reason, SourceFault, SourceRules};
 
 /// The property that a thing is, where it is no object.
@@ -59,13 +63,7 @@ struct Mapping {
     properties: Entries,
     traits: Entries,
     named_traits: Vec<(Formula, Formula)>,
-}
-
-/// The entries of an object: those of one that was sent, and others by name.
-#[derive(Debug, Clone)]
-struct Entries {
-    from: Option<Formula>,
-    named: Vec<(String, Formula)>,
+    groups: Vec<GroupFormulas>,
 }
 
 impl Mappings {
@@ -162,18 +160,11 @@ impl Mapping {
             compiled.collect::<Vec<_>>()
         };
         let identifiers = all("identifiers", &sorted(&mapping.identifiers), &ids);
+        let keys = all("groups", &sorted(&mapping.groups), &ids);
         let properties = all("properties", &sorted(&mapping.properties), &[]);
         let traits = all("traits", &sorted(&mapping.traits), &[]);
-        for (namespace, _) in sorted(&mapping.identifiers) {
-            if !has(namespace) {
-                faults.push(SourceFault {
-                    field: format!("{at}.identifiers[{namespace}]"),
-                    description: format!(
-                        "there is no namespace `{namespace}`: define it, or name another one"
-                    ),
-                });
-            }
-        }
+        let groups = group_formulas(&at, mapping, keys, faults);
+        check_names(&at, mapping, has, faults);
         // Whatever could not be compiled is a fault, so that nothing that lacks it is used.
         Some(Self {
             at,
@@ -191,25 +182,21 @@ impl Mapping {
                 named: traits,
             },
             named_traits,
+            groups,
         })
     }
 
     fn formulas(&self) -> impl Iterator<Item = &Formula> {
-        let (properties, traits) = (&self.properties, &self.traits);
-        let own = [
-            &self.when,
-            &self.event_id,
-            &self.time,
-            &properties.from,
-            &traits.from,
-        ];
-        let named = [&self.identifiers, &properties.named, &traits.named];
+        let own = [&self.when, &self.event_id, &self.time];
         let pairs = self.named_traits.iter();
         own.into_iter()
             .flatten()
             .chain([&self.name])
-            .chain(named.into_iter().flatten().map(|(_, formula)| formula))
+            .chain(self.identifiers.iter().map(|(_, formula)| formula))
+            .chain(self.properties.formulas())
+            .chain(self.traits.formulas())
             .chain(pairs.flat_map(|(name, value)| [name, value]))
+            .chain(self.groups.iter().flat_map(GroupFormulas::formulas))
     }
 
     fn read<'t>(
@@ -249,21 +236,29 @@ impl Mapping {
             };
             draft.identify(namespace, &field, value)?;
         }
-        if draft.identifiers.is_empty() {
-            let field = self.field("identifiers");
-            let text = "names nobody: none of its expressions finds a value";
-            return Err(Fault::new(Reason::NoIdentifier, &field, text));
+        for group in &self.groups {
+            let field = self.field(&format!("groups[{}]", group.kind));
+            group.add(&mut draft, inputs, &field)?;
+        }
+        draft.is_of_groups = true;
+        match (draft.identifiers.is_empty(), draft.groups.is_empty()) {
+            (false, _) => {}
+            // It is about accounts alone: nobody has its properties.
+            (true, false) => return draft.finish("an identifier"),
+            (true, true) => {
+                let field = self.field("identifiers");
+                let text = "names nobody: none of its expressions finds a value";
+                return Err(Fault::new(Reason::NoIdentifier, &field, text));
+            }
         }
         let properties = &self.properties;
-        draft.properties = Some(
-            if properties.from.is_some() || !properties.named.is_empty() {
-                properties.object(&[], inputs).into()
-            } else if json::is_object(thing.text) {
-                thing.text.into()
-            } else {
-                json::object([(VALUE, thing.text)].into_iter()).into()
-            },
-        );
+        draft.properties = Some(if !properties.is_empty() {
+            properties.object(&[], inputs).into()
+        } else if json::is_object(thing.text) {
+            thing.text.into()
+        } else {
+            json::object([(VALUE, thing.text)].into_iter()).into()
+        });
         let traits = self.traits.object(&self.named_traits, inputs);
         draft.traits = (!json::is_empty_object(&traits)).then(|| traits.into());
         draft.finish("an identifier")
@@ -283,6 +278,73 @@ impl Mapping {
 
     fn field(&self, name: &str) -> String {
         format!("{}.{name}", self.at)
+    }
+}
+
+/// Returns the groups of a mapping, by their keys, each with its traits.
+fn group_formulas(
+    at: &str,
+    mapping: &EventMapping,
+    keys: Vec<(String, Formula)>,
+    faults: &mut Vec<SourceFault>,
+) -> Vec<GroupFormulas> {
+    let mut groups = Vec::with_capacity(keys.len());
+    for (kind, key) in keys {
+        let mut traits = Entries {
+            from: None,
+            named: Vec::new(),
+        };
+        if let Some(told) = mapping.group_traits.get(&kind) {
+            let at = format!("{at}.group_traits[{kind}]");
+            if !told.traits_from.is_empty() {
+                let field = format!("{at}.traits_from");
+                traits.from = formula(field, &told.traits_from, &[Type::Any], faults);
+            }
+            for (name, source) in sorted(&told.traits) {
+                let value = formula(format!("{at}.traits[{name}]"), source, &[], faults);
+                traits
+                    .named
+                    .extend(value.map(|value| (name.clone(), value)));
+            }
+        }
+        groups.push(GroupFormulas { kind, key, traits });
+    }
+    groups
+}
+
+/// Finds names that are none: of namespaces, and of groups that have traits and no key.
+fn check_names(
+    at: &str,
+    mapping: &EventMapping,
+    has: &dyn Fn(&str) -> bool,
+    faults: &mut Vec<SourceFault>,
+) {
+    let identifiers = mapping.identifiers.keys().map(|name| ("identifiers", name));
+    let groups = mapping.groups.keys().map(|name| ("groups", name));
+    let mut names: Vec<_> = identifiers.chain(groups).collect();
+    names.sort_unstable();
+    for (field, namespace) in names.iter().filter(|(_, name)| !has(name)) {
+        faults.push(SourceFault {
+            field: format!("{at}.{field}[{namespace}]"),
+            description: format!(
+                "there is no namespace `{namespace}`: define it, or name another one"
+            ),
+        });
+    }
+    if names.is_empty() {
+        faults.push(SourceFault {
+            field: format!("{at}.identifiers"),
+            description: "is empty, and so is `groups`: say whom a thing is about".to_owned(),
+        });
+    }
+    let mut keyless: Vec<_> = mapping.group_traits.keys().collect();
+    keyless.retain(|kind| !mapping.groups.contains_key(*kind));
+    keyless.sort_unstable();
+    for kind in keyless {
+        faults.push(SourceFault {
+            field: format!("{at}.group_traits[{kind}]"),
+            description: format!("is not used: `groups` has no key of a `{kind}`"),
+        });
     }
 }
 
@@ -325,63 +387,4 @@ fn sorted(map: &HashMap<String, String>) -> Vec<(&String, &String)> {
     let mut pairs: Vec<_> = map.iter().collect();
     pairs.sort();
     pairs
-}
-
-impl Entries {
-    /// Writes the values that are known as an object: those of the first name count.
-    fn object(&self, more: &[(Formula, Formula)], inputs: &Inputs<'_, '_>) -> String {
-        let mut object = Object::default();
-        for (name, formula) in &self.named {
-            if let Some(found) = formula.value(inputs) {
-                object.push(name, |json| found.write_json(json));
-            }
-        }
-        for (name, value) in more {
-            if let Some(Found::Text(name)) = name.value(inputs)
-                && let Some(found) = value.value(inputs)
-            {
-                object.push(&name, |json| found.write_json(json));
-            }
-        }
-        let from = self.from.as_ref().and_then(|from| from.value(inputs));
-        if let Some(Found::Json(from)) = from {
-            // It was read already; a list has no entries.
-            let fields = Fields::read(from).unwrap_or_default();
-            for (name, value) in fields.iter() {
-                object.push(name, |json| json.push_str(value));
-            }
-        }
-        object.finish()
-    }
-}
-
-/// An object that is written.
-#[derive(Default)]
-struct Object {
-    json: String,
-    names: BTreeSet<String>,
-}
-
-impl Object {
-    /// Adds an entry, unless there is one of its name.
-    fn push(&mut self, name: &str, write: impl FnOnce(&mut String)) {
-        if self.names.insert(name.to_owned()) {
-            self.json
-                .push(if self.names.len() == 1 { '{' } else { ',' });
-            push_text(&mut self.json, name);
-            self.json.push(':');
-            write(&mut self.json);
-        }
-    }
-
-    fn finish(mut self) -> String {
-        if self.json.is_empty() {
-            self.json.push('{');
-        }
-        self.json + "}"
-    }
-}
-
-fn is_blank(found: &Found<'_>) -> bool {
-    matches!(found, Found::Text(text) if text.trim().is_empty())
 }

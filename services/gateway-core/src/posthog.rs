@@ -7,14 +7,14 @@ use std::borrow::Cow;
 
 use messages::identity::v1;
 
-use crate::draft::{Draft, push_group};
-use crate::facts::{Facts, Refusal, Sent};
+use crate::draft::{Draft, Group, group_type, is_group_key};
+use crate::facts::{Facts, Sent};
 use crate::json::{self, Fields};
 use crate::{Fault, Reason, time};
 
 /// The events that say that two ids are one person's.
 const ALIASES: [&str; 2] = ["$create_alias", "$merge_dangerously"];
-/// The event about a group. Its `distinct_id` is often made up.
+/// The event about a group. Its `distinct_id` is often made up, and says nothing of anybody.
 const GROUP: &str = "$groupidentify";
 /// The `distinct_id` of everybody who is counted without cookies.
 const COOKIELESS: &str = "$posthog_cookieless";
@@ -26,7 +26,7 @@ const SET_ONCE: &str = "$set_once";
 const WHO: &str = "a distinct_id";
 
 /// Reads an event.
-pub(crate) fn read<'t>(event: &'t str, facts: &Facts<'t>) -> Result<v1::Event, Refusal> {
+pub(crate) fn read<'t>(event: &'t str, facts: &Facts<'t>) -> Result<v1::Event, Fault> {
     let fields = facts.fields(event)?;
     for key in ["api_key", "token"] {
         facts.check_key(key, fields.get(key))?;
@@ -49,9 +49,6 @@ pub(crate) fn read<'t>(event: &'t str, facts: &Facts<'t>) -> Result<v1::Event, R
         )
     };
     let name = name.filter(|it| !it.is_empty()).ok_or_else(missing)?;
-    if name == GROUP {
-        return Err(Refusal::Nothing);
-    }
     let mut draft = Draft {
         id: fields
             .get("uuid")
@@ -74,6 +71,11 @@ pub(crate) fn read<'t>(event: &'t str, facts: &Facts<'t>) -> Result<v1::Event, R
             .or(own)
             .and_then(|sent| sent.by(facts.receive_time));
     }
+    if name == GROUP {
+        describe_group(&mut draft, &properties)?;
+        draft.name = facts.name(name);
+        return draft.finish(WHO);
+    }
     identify(&mut draft, &name, &fields, &properties, &options, facts)?;
     draft.traits = traits(&fields, &properties)?;
     if let Some(traits) = draft.traits.clone() {
@@ -83,7 +85,7 @@ pub(crate) fn read<'t>(event: &'t str, facts: &Facts<'t>) -> Result<v1::Event, R
     draft.properties = kept(&fields, &properties);
     draft.context = context(&fields, &properties);
     draft.name = facts.name(name);
-    Ok(draft.finish(WHO)?)
+    draft.finish(WHO)
 }
 
 fn identify<'t>(
@@ -212,10 +214,43 @@ fn groups<'t>(draft: &mut Draft<'t>, properties: &Fields<'t>) {
         return;
     };
     for (kind, key) in Fields::read(json).unwrap_or_default().iter() {
-        if let Some(key) = json::id(key) {
-            push_group(&mut draft.groups, kind.to_owned().into(), key);
-        }
+        let Some(key) = json::id(key).filter(|key| is_group_key(key)) else {
+            continue;
+        };
+        draft
+            .groups
+            .extend(group_type(kind.to_owned().into()).map(|kind| Group {
+                kind,
+                key,
+                traits: None,
+            }));
     }
+}
+
+/// Reads the group that an event tells of, with its traits, and nobody.
+fn describe_group<'t>(draft: &mut Draft<'t>, properties: &Fields<'t>) -> Result<(), Fault> {
+    let kind = properties.get("$group_type").and_then(json::text);
+    let kind = kind.and_then(group_type).ok_or_else(|| {
+        let text = "is missing, or can be no name: send the type of the group, such as company";
+        Fault::malformed("properties.$group_type", text)
+    })?;
+    let key = properties.get("$group_key").and_then(json::id);
+    let key = key.filter(|key| is_group_key(key)).ok_or_else(|| {
+        let text = "is missing, or too long: send the key of the group";
+        Fault::malformed("properties.$group_key", text)
+    })?;
+    let traits = properties.get("$group_set");
+    if traits.is_some_and(|json| !json::is_object(json)) {
+        let text = "is no object: send {}, or leave it out";
+        return Err(Fault::malformed("properties.$group_set", text));
+    }
+    draft.is_of_groups = true;
+    draft.groups.push(Group {
+        kind,
+        key,
+        traits: traits.map(Cow::Borrowed),
+    });
+    Ok(())
 }
 
 /// Returns the properties without what has another place, and without the write key; with the

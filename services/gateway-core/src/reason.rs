@@ -67,7 +67,7 @@ reasons! {
     OtherKey = "OTHER_KEY", Event;
     /// Identity refuses it for another reason.
     Refused = "REFUSED", Event;
-    /// It says something of a group, and of nobody. Groups have no state yet: it is dropped.
+    /// It said something of a group, and of nobody: versions before accounts dropped it.
     GroupWithoutPerson = "GROUP_WITHOUT_PERSON", Event;
     /// It was sent again as a dead letter that is not whole, and nothing was given in its place.
     PayloadCut = "PAYLOAD_CUT", Event;

@@ -1,6 +1,5 @@
 //! The paths of the tracking API: which dialect a call to each speaks, and what it brings.
 
-use crate::Reason;
 use crate::limits::{CLOUD_EVENTS_BYTES, POSTHOG_BYTES, SEGMENT_BYTES, WEBHOOK_BYTES};
 
 /// A dialect, with what its senders understand of answers.
@@ -26,14 +25,6 @@ impl Dialect {
             Self::PostHog | Self::PostHogV1 => POSTHOG_BYTES,
             Self::CloudEvents => CLOUD_EVENTS_BYTES,
             Self::Webhook => WEBHOOK_BYTES,
-        }
-    }
-
-    /// The reason by which what says nothing of a person is counted.
-    pub const fn nothing(self) -> Reason {
-        match self {
-            Self::Webhook | Self::CloudEvents => Reason::NotMapped,
-            Self::Segment | Self::PostHog | Self::PostHogV1 => Reason::GroupWithoutPerson,
         }
     }
 }

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use messages::identity::v1;
 
-use crate::draft::{Draft, id_of_content, push_group};
-use crate::facts::{Facts, Refusal, Sent};
+use crate::draft::{Draft, Group, id_of_content, is_group_key};
+use crate::facts::{Facts, Sent};
 use crate::json::{self, Fields};
+use crate::limits::IDENTIFIER_CHARS;
 use crate::{Fault, Kind, Reason, time};
 
 /// The type of the groups of this dialect, which names none.
@@ -23,7 +24,7 @@ pub(crate) fn read<'t>(
     kind: Option<Kind>,
     event: &'t str,
     facts: &Facts<'t>,
-) -> Result<v1::Event, Refusal> {
+) -> Result<v1::Event, Fault> {
     let fields = facts.fields(event)?;
     facts.check_key("writeKey", fields.get("writeKey"))?;
     let kind = match kind {
@@ -54,21 +55,41 @@ pub(crate) fn read<'t>(
         draft.traits = Some(Cow::Borrowed(traits));
     }
     draft.properties = properties(kind, &fields)?;
-    if let Some(group) = context.group {
-        push_group(&mut draft.groups, GROUP_TYPE.into(), group);
+    match kind {
+        Kind::Group => describe_group(&mut draft, &fields)?,
+        _ => draft.groups.extend(context.group.map(|key| Group {
+            kind: GROUP_TYPE.into(),
+            key,
+            traits: None,
+        })),
     }
-    if kind == Kind::Group {
-        let group = fields.get("groupId").and_then(json::id);
-        let Some(group) = group.filter(|it| !it.is_empty()) else {
-            return Err(Fault::malformed("groupId", "is missing: send the id of the group").into());
-        };
-        if draft.identifiers.is_empty() {
-            return Err(Refusal::Nothing);
-        }
-        draft.groups.clear();
-        push_group(&mut draft.groups, GROUP_TYPE.into(), group);
+    draft.finish(WHO)
+}
+
+/// Reads the group that an event tells of. Its traits are the group's; they are properties of the
+/// event too, where that is a person's.
+fn describe_group<'t>(draft: &mut Draft<'t>, fields: &Fields<'t>) -> Result<(), Fault> {
+    let Some(key) = id_of(fields, "groupId")? else {
+        return Err(Fault::malformed(
+            "groupId",
+            "is missing: send the id of the group",
+        ));
+    };
+    if !is_group_key(&key) {
+        let text = format!("has more than {IDENTIFIER_CHARS} characters: an id is shorter");
+        return Err(Fault::malformed("groupId", text));
     }
-    Ok(draft.finish(WHO)?)
+    let traits = draft.properties.clone();
+    if draft.identifiers.is_empty() {
+        (draft.properties, draft.traits) = (None, None);
+    }
+    draft.is_of_groups = true;
+    draft.groups.push(Group {
+        kind: GROUP_TYPE.into(),
+        key,
+        traits,
+    });
+    Ok(())
 }
 
 fn kind_of(fields: &Fields<'_>) -> Result<Kind, Fault> {
@@ -267,7 +288,7 @@ impl<'t> Context<'t> {
         Ok(Self {
             rest: Some(rest),
             traits,
-            group: group.filter(|it| !it.is_empty()),
+            group: group.filter(|it| is_group_key(it)),
         })
     }
 }

@@ -14,11 +14,11 @@ use crate::{Mappings, Webhook};
 const CLOUD_EVENTS: &str = "cloud_events";
 
 /// The namespace of `userId` unless the source says otherwise.
-pub const USER_NAMESPACE: &str = "user_id";
+const USER_NAMESPACE: &str = "user_id";
 /// The namespace of `anonymousId` unless the source says otherwise.
-pub const ANONYMOUS_NAMESPACE: &str = "anonymous_id";
+const ANONYMOUS_NAMESPACE: &str = "anonymous_id";
 /// The trait that is an identifier unless the source says otherwise, and its namespace.
-pub const IDENTIFIER_TRAIT: &str = "email";
+const IDENTIFIER_TRAIT: &str = "email";
 
 /// The rules by which the calls of a source are read.
 #[derive(Debug, Clone)]

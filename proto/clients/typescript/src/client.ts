@@ -23,6 +23,7 @@ import { PartitionService } from './gen/happypath/engine/v1/partition_service_pb
 import { ChangeService } from './gen/happypath/gateway/v1/change_service_pb.js';
 import { ExportService } from './gen/happypath/gateway/v1/export_service_pb.js';
 import { IntakeService } from './gen/happypath/gateway/v1/intake_service_pb.js';
+import { AccountService } from './gen/happypath/identity/v1/account_service_pb.js';
 import { ErasureService } from './gen/happypath/identity/v1/erasure_service_pb.js';
 import {
   type Event,
@@ -69,6 +70,7 @@ export interface CallOptions {
  * `retries` says, whatever they do: those that change something get a `requestId`. Calls that fail throw a HappypathError.
  */
 export class Client {
+  readonly account: ServiceClient<typeof AccountService>;
   readonly activation: ServiceClient<typeof ActivationService>;
   readonly audit: ServiceClient<typeof AuditService>;
   readonly change: ServiceClient<typeof ChangeService>;
@@ -94,6 +96,7 @@ export class Client {
       ? { transport, streamsRequests: true, close: () => undefined }
       : connect({ url: urlOf(address), protocol, tls });
     const retrying = new RetryingTransport(this.#connection.transport, key, this.#retries, this.#closed.signal);
+    this.account = createClient(AccountService, retrying);
     this.activation = createClient(ActivationService, retrying);
     this.audit = createClient(AuditService, retrying);
     this.change = createClient(ChangeService, retrying);

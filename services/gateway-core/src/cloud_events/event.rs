@@ -12,7 +12,7 @@ use messages::identity::v1::event::ContextForm;
 use super::media;
 use super::protobuf::large;
 use crate::draft::{Draft, id_of_content};
-use crate::facts::{Facts, Refusal};
+use crate::facts::Facts;
 use crate::json::{self, Fields};
 use crate::limits::{
     CLOUD_EVENT_ATTRIBUTES, CLOUD_EVENT_BYTE_WORK, CLOUD_EVENT_BYTES, CLOUD_EVENT_WORK,
@@ -49,9 +49,9 @@ enum Data<'t> {
 }
 
 /// Reads an event.
-pub(crate) fn read(event: &str, facts: &Facts<'_>) -> Result<v1::Event, Refusal> {
+pub(crate) fn read(event: &str, facts: &Facts<'_>) -> Result<v1::Event, Fault> {
     if event.len() > CLOUD_EVENT_BYTES {
-        return Err(large(event.len()).into());
+        return Err(large(event.len()));
     }
     let attributes = attributes(event)?;
     let decoded = decoded(&attributes)?;
@@ -79,7 +79,7 @@ pub(crate) fn read(event: &str, facts: &Facts<'_>) -> Result<v1::Event, Refusal>
         ..Draft::default()
     };
     identify(&mut draft, &attributes, &data, facts.rules)?;
-    Ok(draft.finish(WHO)?)
+    draft.finish(WHO)
 }
 
 /// Reads an event by the mappings of its source; `None` where none is for it.

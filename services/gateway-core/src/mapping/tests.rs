@@ -2,7 +2,7 @@
 
 use expr::Document;
 
-use messages::gateway::v1::NamedTrait;
+use messages::gateway::v1::{GroupTraitsMapping, NamedTrait};
 
 use super::*;
 
@@ -205,4 +205,71 @@ fn entries_come_from_an_object_and_by_names_that_were_sent() {
         "Some(PropertiesJson(\"{\\\"a\\\":\\\"own\\\"}\"))"
     );
     assert!(event.traits_form.is_none());
+}
+
+#[test]
+fn groups_and_their_traits_are_found_by_expressions() {
+    let told = GroupTraitsMapping {
+        traits: pairs(&[("plan", "item.plan"), ("none", "item.none")]),
+        traits_from: "item.company".to_owned(),
+    };
+    let own = EventMapping {
+        groups: pairs(&[("account", "item.company.id"), ("workspace", "item.space")]),
+        group_traits: [("account".to_owned(), told)].into(),
+        properties_from: "item".to_owned(),
+        traits: pairs(&[("vip", "true")]),
+        ..mapping("", "\"x\"")
+    };
+    let item = r#"{"id":1,"company":{"id":77,"seats":5},"plan":"pro"}"#;
+    let event = event(std::slice::from_ref(&own), item);
+    assert_eq!(event.groups, pairs(&[("account", "77")]));
+    assert_eq!(
+        format!("{:?}", event.group_traits["account"].traits_form),
+        r#"Some(TraitsJson("{\"plan\":\"pro\",\"id\":77,\"seats\":5}"))"#
+    );
+    assert!(event.properties_form.is_some() && event.traits_form.is_some());
+    // Nobody is named: it is the account's, which has no properties and no traits of a person.
+    let alone = self::event(std::slice::from_ref(&own), &item.replace("\"id\":1,", ""));
+    assert_eq!(
+        (alone.groups, alone.group_traits),
+        (event.groups, event.group_traits)
+    );
+    assert!(alone.identifiers.is_empty());
+    assert!(alone.properties_form.is_none() && alone.traits_form.is_none());
+    match read(std::slice::from_ref(&own), r#"{"plan":"pro"}"#) {
+        Mapped::Fault(fault) => assert_eq!(fault.reason.code(), "NO_IDENTIFIER"),
+        other => panic!("{other:?}"),
+    }
+    match read(&[own], r#"{"id":1,"company":{"id":[1]}}"#) {
+        Mapped::Fault(fault) => assert_eq!(fault.field, "webhook.events[0].groups[account]"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_mapping_says_whom_a_thing_is_about() {
+    let nobody = EventMapping {
+        identifiers: HashMap::new(),
+        ..mapping("", "\"x\"")
+    };
+    let traits = GroupTraitsMapping {
+        traits: pairs(&[("a", "itm")]),
+        ..GroupTraitsMapping::default()
+    };
+    let bad = EventMapping {
+        groups: pairs(&[("card", "item.a"), ("account", "item.b")]),
+        group_traits: [("account", traits.clone()), ("company", traits)]
+            .map(|(kind, traits)| (kind.to_owned(), traits))
+            .into(),
+        ..nobody.clone()
+    };
+    assert_eq!(
+        compile(&[nobody, bad]).expect_err("faults"),
+        [
+            "webhook.events[0].identifiers is empty, and so is `groups`: say whom a thing is about",
+            "webhook.events[1].group_traits[account].traits[a] 1:1: unknown name `itm`: did you mean `item`?",
+            "webhook.events[1].groups[card] there is no namespace `card`: define it, or name another one",
+            "webhook.events[1].group_traits[company] is not used: `groups` has no key of a `company`",
+        ]
+    );
 }

@@ -39,37 +39,6 @@ fn traits_are_found_where_each_sdk_puts_them() {
     assert_eq!(traits_of(&event), r#"{"email":"a@b.io"}"#);
     assert_eq!(identifiers(&event), ["email=a@b.io", "user_id=u"]);
     assert_eq!(context_of(&event), r#"{"library":{"name":"x"}}"#);
-    // The group's traits are not the customer's.
-    let event = one(
-        "/v1/group",
-        r#"{"userId":"u","groupId":7,"traits":{"email":"office@acme.io"}}"#,
-    );
-    assert_eq!(
-        (traits_of(&event), event.groups["account"].as_str()),
-        ("", "7")
-    );
-    assert_eq!(properties_of(&event), r#"{"email":"office@acme.io"}"#);
-    assert_eq!(identifiers(&event), ["user_id=u"]);
-}
-
-#[test]
-fn a_group_without_a_person_is_nothing_to_take() {
-    for (path, body) in [
-        ("/v1/group", r#"{"groupId":"g","traits":{"a":1}}"#),
-        (
-            "/batch/",
-            r#"{"api_key":"k","batch":[{"event":"$groupidentify","distinct_id":"x"}]}"#,
-        ),
-    ] {
-        read(path, body.as_bytes(), &SourceRules::default(), |reading| {
-            let found = (
-                reading.events.len(),
-                reading.letters.len(),
-                reading.nothing_count,
-            );
-            assert_eq!(found, (0, 0, 1), "{body}");
-        });
-    }
 }
 
 #[test]
@@ -159,7 +128,6 @@ fn browsers_send_bare_lists_with_the_key_in_each_event() {
         "{}",
         properties_of(&event)
     );
-    assert_eq!(event.groups.len(), 1);
     // It is ahead: that tells of the clock, and not of how long the call was under way.
     assert_eq!(time_of(event.sent_time.as_ref()), "2026-11-30T09:30:00Z");
 }
@@ -370,11 +338,10 @@ fn a_letter_is_read_again_by_the_clock_of_then() {
     let event = r#"{"type":"page","userId":"u","timestamp":"2026-11-30T09:00:00Z"}"#;
     let sent = "2026-11-30T09:30:00Z".parse().ok();
     let read = reread("/v1/batch", event, sent, received(), &rules).expect("it is read");
-    let read = read.expect("an event");
     assert_eq!(time_of(read.time.as_ref()), "2026-11-30T07:00:00Z");
     assert_eq!(read.sent_time, None);
     let read = reread("/v1/page", r#"{"userId":"u"}"#, None, received(), &rules);
-    let read = read.expect("it is read").expect("an event");
+    let read = read.expect("it is read");
     assert_eq!(time_of(read.time.as_ref()), "2026-11-30T07:30:00Z");
     assert!(reread("/v1/nothing", event, None, received(), &rules).is_err());
     assert!(reread("/v1/track", "{", None, received(), &rules).is_err());

@@ -5,6 +5,7 @@ mod captured;
 mod cloud_events;
 mod definitions;
 mod dialects;
+mod groups;
 mod presets;
 mod properties;
 mod signatures;

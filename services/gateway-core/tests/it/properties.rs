@@ -19,7 +19,7 @@ const PATHS: [&str; 8] = [
 ];
 
 /// Words that mean something to a dialect.
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 28] = [
     "userId",
     "anonymousId",
     "previousId",
@@ -39,6 +39,10 @@ const WORDS: [&str; 24] = [
     "$set",
     "$unset",
     "$create_alias",
+    "$groupidentify",
+    "$group_type",
+    "$group_key",
+    "$groups",
     "$device_id",
     "uuid",
     "2026-11-30T07:00:00Z",
@@ -71,7 +75,11 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn check(event: &Event) {
     let ids = event.identifiers.len() + event.other_identifiers.len();
-    assert!((1..=20).contains(&ids), "{event:?}");
+    let least = usize::from(event.groups.is_empty());
+    assert!((least..=20).contains(&ids), "{event:?}");
+    assert!(event.groups.len() <= 20);
+    let is_told = |kind: &String| event.groups.contains_key(kind);
+    assert!(event.group_traits.keys().all(is_told), "{event:?}");
     assert!(event.event_id.chars().count() <= 100);
     assert!(!event.name.is_empty());
 }

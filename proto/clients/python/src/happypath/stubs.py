@@ -12,6 +12,7 @@ from happypath.engine.v1.partition_service_pb2_grpc import PartitionServiceStub
 from happypath.gateway.v1.change_service_pb2_grpc import ChangeServiceStub
 from happypath.gateway.v1.export_service_pb2_grpc import ExportServiceStub
 from happypath.gateway.v1.intake_service_pb2_grpc import IntakeServiceStub
+from happypath.identity.v1.account_service_pb2_grpc import AccountServiceStub
 from happypath.identity.v1.erasure_service_pb2_grpc import ErasureServiceStub
 from happypath.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from happypath.identity.v1.resolution_service_pb2_grpc import ResolutionServiceStub
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from happypath.gateway.v1.change_service_pb2_grpc import ChangeServiceAsyncStub
     from happypath.gateway.v1.export_service_pb2_grpc import ExportServiceAsyncStub
     from happypath.gateway.v1.intake_service_pb2_grpc import IntakeServiceAsyncStub
+    from happypath.identity.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from happypath.identity.v1.erasure_service_pb2_grpc import ErasureServiceAsyncStub
     from happypath.identity.v1.identity_service_pb2_grpc import IdentityServiceAsyncStub
     from happypath.identity.v1.resolution_service_pb2_grpc import ResolutionServiceAsyncStub
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from happypath.segmentation.v1.segmentation_service_pb2_grpc import SegmentationServiceAsyncStub
 
 _STUBS = {
+    "account": AccountServiceStub,
     "activation": ActivationServiceStub,
     "audit": AuditServiceStub,
     "change": ChangeServiceStub,
@@ -53,6 +56,7 @@ _STUBS = {
 class Stubs:
     """Stubs whose calls wait for their answers."""
 
+    account: AccountServiceStub
     activation: ActivationServiceStub
     audit: AuditServiceStub
     change: ChangeServiceStub
@@ -75,6 +79,7 @@ class Stubs:
 class AsyncStubs:
     """Stubs whose calls are awaited."""
 
+    account: AccountServiceAsyncStub
     activation: ActivationServiceAsyncStub
     audit: AuditServiceAsyncStub
     change: ChangeServiceAsyncStub

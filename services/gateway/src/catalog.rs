@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use definitions::{Catalog, Flaw, References, Versioned};
-use gateway_core::{ANONYMOUS_NAMESPACE, IDENTIFIER_TRAIT, SourceRules, USER_NAMESPACE};
+use gateway_core::SourceRules;
 use proto::definition::v1::definition::Kind;
 use proto::definition::v1::{Definition, DefinitionKind};
 
@@ -13,8 +13,21 @@ use crate::subscriptions::{SubscriptionRules, Subscriptions};
 /// The rules of the sources that somebody defined, by name.
 pub type Sources = BTreeMap<String, Arc<SourceRules>>;
 
-/// The namespaces of an installation that defined none.
-const DEFAULT_NAMESPACES: [&str; 3] = [USER_NAMESPACE, ANONYMOUS_NAMESPACE, IDENTIFIER_TRAIT];
+/// The namespaces that are there without a definition: of customers, then of accounts. One that is
+/// switched off is taken for one as well; identity tells of its values then.
+const BUILT_IN_NAMESPACES: [&str; 11] = [
+    "crm_id",
+    "user_id",
+    "email",
+    "phone",
+    "anonymous_id",
+    "account",
+    "company",
+    "workspace",
+    "household",
+    "crm_account_id",
+    "domain",
+];
 
 /// The definitions that are in force.
 #[derive(Debug, Default)]
@@ -96,11 +109,7 @@ impl Catalog for GatewayCatalog {
 
 /// Returns whether there is a namespace of a name, or nothing is known of them.
 fn has(references: &References, name: &str) -> bool {
-    let mut names = references.names(DefinitionKind::Namespace).peekable();
-    match references.knows(DefinitionKind::Namespace) && names.peek().is_none() {
-        true => DEFAULT_NAMESPACES.contains(&name),
-        false => references.has(DefinitionKind::Namespace, name),
-    }
+    BUILT_IN_NAMESPACES.contains(&name) || references.has(DefinitionKind::Namespace, name)
 }
 
 #[cfg(test)]
@@ -141,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_source_names_namespaces_that_are_there() {
-        let own = ["customer_number", "anonymous_id", "email"];
+        let own = ["customer_number"];
         for (user_namespace, namespaces, expected) in [
             ("", None, vec![]),
             ("anything", None, vec![]),
@@ -149,7 +158,9 @@ mod tests {
             ("email", Some(&[][..]), vec![]),
             ("anything", Some(&[][..]), vec!["source.user_namespace"]),
             ("customer_number", Some(&own[..]), vec![]),
-            ("", Some(&own[..]), vec!["source.user_namespace"]),
+            ("", Some(&own[..]), vec![]),
+            ("phone", Some(&own[..]), vec![]),
+            ("anything", Some(&own[..]), vec!["source.user_namespace"]),
         ] {
             let compiled = compile(source(user_namespace), namespaces);
             let faults = compiled.as_ref().err().cloned().unwrap_or_default();

@@ -1,8 +1,10 @@
-//! Gathers what all services know about a customer: by their own RPCs, in the name of whoever asks,
-//! one page at a time. A caller who reads slowly is waited for.
+//! Gathers what all services know about a customer or an account: by their own RPCs, in the name of
+//! whoever asks, one page at a time. A caller who reads slowly is waited for.
 
+mod account;
 mod gather;
 mod line;
+mod subject;
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock, Weak};
@@ -10,7 +12,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use access::Peer;
 use futures::Stream;
 use proto::gateway::v1::export_service_server::{ExportService, ExportServiceServer};
-use proto::gateway::v1::{ExportCustomerRequest, ExportCustomerResponse};
+use proto::gateway::v1::{
+    ExportAccountRequest, ExportAccountResponse, ExportCustomerRequest, ExportCustomerResponse,
+};
 use rpc::{Failure, SentCredential, validate};
 use runtime::Calls;
 use tokio::sync::mpsc;
@@ -18,7 +22,9 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
+use self::account::GatherAccount;
 use self::gather::Gather;
+use self::line::{Line, Sender};
 use crate::limits::SEND_TIME;
 
 /// The header of a credential.
@@ -88,7 +94,7 @@ impl ExportRpc {
         ExportServiceServer::new(self).max_decoding_message_size(kernel::limits::MESSAGE_BYTES)
     }
 
-    fn asker(&self, request: &Request<ExportCustomerRequest>) -> Result<Asker, Failure> {
+    fn asker<T>(&self, request: &Request<T>) -> Result<Asker, Failure> {
         let calls = self.calls.get().and_then(Weak::upgrade);
         let calls = calls.ok_or_else(|| Failure::internal("the process does not listen"))?;
         Ok(Asker {
@@ -108,11 +114,30 @@ fn credential_of<T>(request: &Request<T>) -> Option<MetadataValue<Ascii>> {
 }
 
 /// Lines of an export, or the reason why there are no more.
-type Lines = Pin<Box<dyn Stream<Item = Result<ExportCustomerResponse, Status>> + Send>>;
+type Lines<L> = Pin<Box<dyn Stream<Item = Result<L, Status>> + Send>>;
+
+/// Does the work of an export beside the call, whose answer are the lines that it sends.
+fn answer<L: Line>(
+    work: impl Future<Output = Result<(), Status>> + Send + 'static,
+    sender: Sender<L>,
+    lines: mpsc::Receiver<Result<L, Status>>,
+) -> Response<Lines<L>> {
+    let work = async move {
+        if let Err(status) = work.await {
+            // Nobody hears it who is gone.
+            let _ = sender.send(Err(status)).await;
+        }
+    };
+    tokio::spawn(audit::Operation::carry(work).in_current_span());
+    let lines = futures::stream::unfold(lines, async |mut lines| {
+        lines.recv().await.map(|line| (line, lines))
+    });
+    Response::new(Box::pin(lines))
+}
 
 #[tonic::async_trait]
 impl ExportService for ExportRpc {
-    type ExportCustomerStream = Lines;
+    type ExportCustomerStream = Lines<ExportCustomerResponse>;
 
     async fn export_customer(
         &self,
@@ -124,16 +149,20 @@ impl ExportService for ExportRpc {
         let (sender, lines) = mpsc::channel(LINES_AHEAD);
         // Before the first line, so that a customer who is not known is the answer to the call.
         let gather = Gather::begin(asker, request, sender.clone()).await?;
-        let work = async move {
-            if let Err(status) = gather.run().await {
-                // Nobody hears it who is gone.
-                let _ = sender.send(Err(status)).await;
-            }
-        };
-        tokio::spawn(audit::Operation::carry(work).in_current_span());
-        let lines = futures::stream::unfold(lines, async |mut lines| {
-            lines.recv().await.map(|line| (line, lines))
-        });
-        Ok(Response::new(Box::pin(lines)))
+        Ok(answer(gather.run(), sender, lines))
+    }
+
+    type ExportAccountStream = Lines<ExportAccountResponse>;
+
+    async fn export_account(
+        &self,
+        request: Request<ExportAccountRequest>,
+    ) -> Result<Response<Self::ExportAccountStream>, Status> {
+        let asker = self.asker(&request)?;
+        let request = request.into_inner();
+        validate(&request)?;
+        let (sender, lines) = mpsc::channel(LINES_AHEAD);
+        let gather = GatherAccount::begin(asker, request, sender.clone()).await?;
+        Ok(answer(gather.run(), sender, lines))
     }
 }

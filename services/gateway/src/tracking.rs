@@ -299,7 +299,7 @@ impl Tracking {
         let statistics = &self.parts.statistics;
         statistics.count(source, Reason::Accepted, accepted);
         let nothing = u64::try_from(reading.nothing_count).unwrap_or(u64::MAX);
-        statistics.count(source, dialect.nothing(), nothing);
+        statistics.count(source, Reason::NotMapped, nothing);
         Ok(reading)
     }
 

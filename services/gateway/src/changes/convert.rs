@@ -4,8 +4,8 @@ use kernel::Timestamp;
 use proto::convert::timestamp;
 use proto::gateway::v1::change::Kind;
 use proto::gateway::v1::{
-    AccountChange, ActivationChange, Change, ErasureChange, MembershipChange, MergeChange, PositionChange,
-    TransitionChange, UnmergeChange,
+    AccountChange, ActivationChange, Change, ErasureChange, MembershipChange, MergeChange,
+    PositionChange, TransitionChange, UnmergeChange,
 };
 use proto::stream::v1 as stored;
 use proto::stream::v1::ChangeRecord;

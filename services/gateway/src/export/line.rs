@@ -1,8 +1,10 @@
 //! Lines of an export.
 
 use prost_reflect::{ReflectMessage, SerializeOptions};
-use proto::gateway::v1::ExportCustomerResponse;
+use proto::gateway::v1::{ExportAccountResponse, ExportCustomerResponse};
 use rpc::Failure;
+use tokio::sync::mpsc;
+use tonic::Status;
 
 /// The parts of an export, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,12 @@ pub(super) enum Section {
     Profile,
     /// The segments that they are in.
     Segment,
+    /// The accounts that they are members of; of an export of an account, that one.
+    Account,
+    /// The members of an account.
+    Member,
+    /// The buying groups of an account.
+    BuyingGroup,
     /// Steps and decisions of journeys, and arms of experiments.
     Journey,
     /// Walks through journeys.
@@ -36,13 +44,14 @@ pub(super) enum Section {
 }
 
 impl Section {
-    /// All, in their order.
-    pub(super) const ALL: [Self; 13] = [
+    /// Those of a customer, in their order.
+    pub(super) const OF_CUSTOMER: &[Self] = &[
         Self::Customer,
         Self::Evidence,
         Self::History,
         Self::Profile,
         Self::Segment,
+        Self::Account,
         Self::Journey,
         Self::Run,
         Self::HappyPath,
@@ -53,6 +62,17 @@ impl Section {
         Self::Change,
     ];
 
+    /// Those of an account, in their order.
+    pub(super) const OF_ACCOUNT: &[Self] = &[
+        Self::Account,
+        Self::Evidence,
+        Self::History,
+        Self::Profile,
+        Self::Member,
+        Self::BuyingGroup,
+        Self::Event,
+    ];
+
     /// Its name in lines.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -61,6 +81,9 @@ impl Section {
             Self::History => "history",
             Self::Profile => "profile",
             Self::Segment => "segment",
+            Self::Account => "account",
+            Self::Member => "member",
+            Self::BuyingGroup => "buying_group",
             Self::Journey => "journey",
             Self::Run => "run",
             Self::HappyPath => "happy_path",
@@ -76,36 +99,113 @@ impl Section {
 /// The name of the last line.
 const END: &str = "end";
 
-/// A line with a message as JSON.
-///
-/// # Errors
-/// A fault of ours where the message cannot be written.
-pub(super) fn line<M: ReflectMessage>(
-    section: Section,
-    message: &M,
-) -> Result<ExportCustomerResponse, Failure> {
+/// The number of sections.
+const COUNT: usize = 16;
+
+/// A line of an export, as the call has it.
+pub(super) trait Line: Send + 'static {
+    /// Makes it of a section and a JSON object.
+    fn new(section: &str, json: String) -> Self;
+}
+
+impl Line for ExportCustomerResponse {
+    fn new(section: &str, json: String) -> Self {
+        Self {
+            section: section.to_owned(),
+            json,
+        }
+    }
+}
+
+impl Line for ExportAccountResponse {
+    fn new(section: &str, json: String) -> Self {
+        Self {
+            section: section.to_owned(),
+            json,
+        }
+    }
+}
+
+/// The way to the caller of an export.
+pub(super) type Sender<L> = mpsc::Sender<Result<L, Status>>;
+
+/// Tells the caller lines, and counts them.
+pub(super) struct Teller<L> {
+    sender: Sender<L>,
+    counts: [u64; COUNT],
+}
+
+impl<L: Line> Teller<L> {
+    /// Tells whoever is behind it.
+    pub(super) const fn new(sender: Sender<L>) -> Self {
+        Self {
+            sender,
+            counts: [0; COUNT],
+        }
+    }
+
+    /// Tells a line, once the caller has room for it.
+    ///
+    /// # Errors
+    /// Where the caller is gone.
+    pub(super) async fn tell<M: ReflectMessage>(
+        &mut self,
+        section: Section,
+        message: &M,
+    ) -> Result<(), Status> {
+        self.counts[section as usize] += 1;
+        self.send(section.name(), json_of(message)?).await
+    }
+
+    /// Tells several.
+    ///
+    /// # Errors
+    /// As for [`tell`](Self::tell).
+    pub(super) async fn tell_all<M: ReflectMessage>(
+        &mut self,
+        section: Section,
+        all: Vec<M>,
+    ) -> Result<(), Status> {
+        for message in all {
+            self.tell(section, &message).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the last line: how many lines each of these sections has.
+    ///
+    /// # Errors
+    /// As for [`tell`](Self::tell).
+    pub(super) async fn end(&self, sections: &[Section]) -> Result<(), Status> {
+        self.send(END, end(sections, &self.counts)).await
+    }
+
+    async fn send(&self, section: &str, json: String) -> Result<(), Status> {
+        let sent = self.sender.send(Ok(L::new(section, json))).await;
+        sent.map_err(|_| Status::cancelled("the caller is gone"))
+    }
+}
+
+/// A message as JSON on one line.
+fn json_of<M: ReflectMessage>(message: &M) -> Result<String, Failure> {
     let mut json = Vec::new();
     let mut serializer = serde_json::Serializer::new(&mut json);
     message
         .transcode_to_dynamic()
         .serialize_with_options(&mut serializer, &SerializeOptions::new())
         .map_err(Failure::internal)?;
-    Ok(ExportCustomerResponse {
-        section: section.name().to_owned(),
-        json: String::from_utf8(json).map_err(Failure::internal)?,
-    })
+    String::from_utf8(json).map_err(Failure::internal)
 }
 
-/// The last line: how many lines each section has.
-pub(super) fn end(counts: &[u64; Section::ALL.len()]) -> ExportCustomerResponse {
-    let counts = Section::ALL.into_iter().zip(counts);
-    let counts: serde_json::Map<String, serde_json::Value> = counts
-        .map(|(section, count)| (section.name().to_owned(), (*count).into()))
+fn end(sections: &[Section], counts: &[u64; COUNT]) -> String {
+    let counts: serde_json::Map<String, serde_json::Value> = sections
+        .iter()
+        .map(|section| {
+            let count = counts[*section as usize];
+            (section.name().to_owned(), count.into())
+        })
         .collect();
-    ExportCustomerResponse {
-        section: END.to_owned(),
-        json: serde_json::json!({ "line_counts": counts }).to_string(),
-    }
+    serde_json::json!({ "line_counts": counts }).to_string()
 }
 
 #[cfg(test)]
@@ -114,15 +214,22 @@ mod tests {
 
     #[test]
     fn the_last_line_counts_each_section() {
-        let mut counts = [0; Section::ALL.len()];
+        let mut counts = [0; COUNT];
         counts[Section::Event as usize] = 7;
-        let end = end(&counts);
-        assert_eq!(end.section, "end");
-        let told: serde_json::Value = serde_json::from_str(&end.json).expect("JSON");
+        counts[Section::Account as usize] = 2;
+        let read = |sections| -> serde_json::Value {
+            serde_json::from_str(&end(sections, &counts)).expect("JSON")
+        };
+        let told = read(Section::OF_CUSTOMER);
         assert_eq!(told["line_counts"]["event"], 7);
         assert_eq!(told["line_counts"]["customer"], 0);
-        for (place, section) in Section::ALL.into_iter().enumerate() {
-            assert_eq!(section as usize, place);
+        assert_eq!(told["line_counts"]["account"], 2);
+        assert!(told["line_counts"]["member"].is_null());
+        let told = read(Section::OF_ACCOUNT);
+        assert_eq!(told["line_counts"]["member"], 0);
+        assert!(told["line_counts"]["run"].is_null());
+        for section in [Section::OF_CUSTOMER, Section::OF_ACCOUNT].concat() {
+            assert!((section as usize) < COUNT, "{section:?}");
         }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn read_kept(kept: KeptEvent<'_>, rules: &SourceRules) -> Result<Opti
     if path == WEBHOOK_PATH {
         return reread_webhook(event, kept.receive_time, rules);
     }
-    reread(path, event, kept.sent_time, kept.receive_time, rules)
+    reread(path, event, kept.sent_time, kept.receive_time, rules).map(Some)
 }
 
 /// Replays dead letters.

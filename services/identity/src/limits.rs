@@ -110,6 +110,8 @@ pub const BUYING_GROUPS_OF_ACCOUNT: u64 = 1_000;
 pub const CACHED_MEMBERSHIPS: u64 = 200_000;
 /// News of accounts taken over by one look.
 pub const ACCOUNT_NEWS_TAKEN: u64 = 100;
+/// Fragments whose memberships one look goes through.
+pub const ACCOUNT_MOVES_TAKEN: u64 = 4;
 /// Memberships of a merge or an unmerge that are told of at once; those behind them are told in
 /// bulk.
 pub const MEMBERSHIPS_TOLD_LIVE: u64 = 50;

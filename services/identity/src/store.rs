@@ -37,6 +37,7 @@ use sea_orm::DbErr;
 use storage::Database;
 
 use crate::chance::{Chance, MachineChance};
+use crate::limits::BATCH_CONNECTIONS;
 
 pub use account_news::{AccountNews, OwedNews};
 pub use buying_group::{BuyingGroupRecord, Slot};
@@ -65,6 +66,8 @@ pub(crate) use values::ValueCounts;
 #[derive(Debug, Clone)]
 pub struct IdentityStore {
     database: Database,
+    /// The same, for statements with as many keys as a batch has.
+    batches: Database,
     /// Draws the ids of merges.
     chance: Arc<dyn Chance>,
 }
@@ -119,8 +122,12 @@ impl IdentityStore {
     }
 
     /// As [`Self::new`], with ids of merges drawn so.
-    pub const fn with_chance(database: Database, chance: Arc<dyn Chance>) -> Self {
-        Self { database, chance }
+    pub fn with_chance(database: Database, chance: Arc<dyn Chance>) -> Self {
+        Self {
+            batches: database.apart_planning_anew(BATCH_CONNECTIONS),
+            database,
+            chance,
+        }
     }
 
     /// The database.

@@ -383,9 +383,13 @@ async fn ask(customer: CustomerId, request: &api::SetConsentRequest) -> Result<(
 }
 
 fn customer_id(text: &str) -> Result<CustomerId, Failure> {
-    text.parse().map_err(|error: kernel::ParseIdError| {
+    let customer: CustomerId = text.parse().map_err(|error: kernel::ParseIdError| {
         Failure::invalid([Violation::new("customer_id", error.to_string())])
-    })
+    })?;
+    match customer.is_account() {
+        true => Err(Failure::is_account("customer_id", text)),
+        false => Ok(customer),
+    }
 }
 
 #[cfg(test)]

@@ -1,27 +1,49 @@
 //! The gRPC surface of accounts, of who belongs to them, and of buying groups.
 
+mod buying_group;
+mod graph;
+mod membership;
+mod message;
+mod named;
+mod put;
+mod read;
+
 use ::rpc::validate;
 use proto::identity::v1;
 use proto::identity::v1::account_service_server::{AccountService, AccountServiceServer};
 use tonic::{Request, Response, Status};
 
+use crate::resolution::ResolutionRpc;
 use crate::rpc::IdentityRpc;
+
+const PUT_ACCOUNT: &str = "happypath.identity.v1.AccountService/PutAccount";
+const MERGE: &str = "happypath.identity.v1.AccountService/MergeAccounts";
+const UNMERGE: &str = "happypath.identity.v1.AccountService/UnmergeAccounts";
+const PUT_MEMBERSHIP: &str = "happypath.identity.v1.AccountService/PutMembership";
+const END_MEMBERSHIP: &str = "happypath.identity.v1.AccountService/EndMembership";
+const PUT_GROUP: &str = "happypath.identity.v1.AccountService/PutBuyingGroup";
+const DELETE_GROUP: &str = "happypath.identity.v1.AccountService/DeleteBuyingGroup";
 
 /// Serves accounts. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AccountRpc {
-    rpc: IdentityRpc,
+    resolution: ResolutionRpc,
 }
 
 impl AccountRpc {
-    /// Serves beside the service of events.
-    pub const fn new(rpc: IdentityRpc) -> Self {
-        Self { rpc }
+    /// Serves beside the service of resolution.
+    pub const fn new(resolution: ResolutionRpc) -> Self {
+        Self { resolution }
     }
 
     /// The server for `tonic`'s router.
     pub fn into_server(self) -> AccountServiceServer<Self> {
         AccountServiceServer::new(self).max_decoding_message_size(kernel::limits::MESSAGE_BYTES)
+    }
+
+    /// The service of events.
+    const fn rpc(&self) -> &IdentityRpc {
+        &self.resolution.rpc
     }
 }
 
@@ -33,7 +55,10 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::PutAccountResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        let work = || self.put(request.clone());
+        let (own, id) = (&self.rpc().idempotency, &request.request_id);
+        let answer = own.run_repeatable(PUT_ACCOUNT, id, &request, work).await?;
+        Ok(Response::new(answer))
     }
 
     async fn get_account(
@@ -42,7 +67,7 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::GetAccountResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        Ok(Response::new(self.read_account(request).await?))
     }
 
     async fn list_accounts(
@@ -51,7 +76,7 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::ListAccountsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        Ok(Response::new(self.page_of_accounts(&request).await?))
     }
 
     async fn merge_accounts(
@@ -60,7 +85,10 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::MergeAccountsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        let work = || self.merge(request.clone());
+        let (own, id) = (&self.rpc().idempotency, &request.request_id);
+        let answer = own.run(MERGE, id, &request, work).await?;
+        Ok(Response::new(answer))
     }
 
     async fn unmerge_accounts(
@@ -69,7 +97,10 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::UnmergeAccountsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        let work = || self.unmerge(request.clone());
+        let (own, id) = (&self.rpc().idempotency, &request.request_id);
+        let answer = own.run(UNMERGE, id, &request, work).await?;
+        Ok(Response::new(answer))
     }
 
     async fn put_membership(
@@ -78,7 +109,10 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::PutMembershipResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        let work = || self.put_member(request.clone());
+        let (own, id) = (&self.rpc().idempotency, &request.request_id);
+        let answer = own.run(PUT_MEMBERSHIP, id, &request, work).await?;
+        Ok(Response::new(answer))
     }
 
     async fn end_membership(
@@ -87,7 +121,10 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::EndMembershipResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        let work = || self.end_member(request.clone());
+        let (own, id) = (&self.rpc().idempotency, &request.request_id);
+        let answer = own.run(END_MEMBERSHIP, id, &request, work).await?;
+        Ok(Response::new(answer))
     }
 
     async fn list_members(
@@ -96,7 +133,7 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::ListMembersResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        Ok(Response::new(self.page_of_members(request).await?))
     }
 
     async fn list_memberships(
@@ -105,7 +142,7 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::ListMembershipsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        Ok(Response::new(self.page_of_memberships(request).await?))
     }
 
     async fn put_buying_group(
@@ -114,7 +151,10 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::PutBuyingGroupResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        let work = || self.put_group(request.clone());
+        let (own, id) = (&self.rpc().idempotency, &request.request_id);
+        let answer = own.run(PUT_GROUP, id, &request, work).await?;
+        Ok(Response::new(answer))
     }
 
     async fn get_buying_group(
@@ -123,7 +163,7 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::GetBuyingGroupResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        Ok(Response::new(self.read_group(request).await?))
     }
 
     async fn list_buying_groups(
@@ -132,7 +172,7 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::ListBuyingGroupsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        Ok(Response::new(self.page_of_groups(request).await?))
     }
 
     async fn delete_buying_group(
@@ -141,6 +181,9 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::DeleteBuyingGroupResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        Err(Status::unimplemented("not yet"))
+        let work = || self.remove_group(request.clone());
+        let (own, id) = (&self.rpc().idempotency, &request.request_id);
+        let answer = own.run(DELETE_GROUP, id, &request, work).await?;
+        Ok(Response::new(answer))
     }
 }

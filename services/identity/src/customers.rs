@@ -1,15 +1,18 @@
-//! Reads customers, as `GetCustomer` and `ListCustomers` answer.
+//! Reads customers, as `GetCustomer` and `ListCustomers` answer, and accounts where a call takes
+//! both.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use ::rpc::{ErrorReason, Failure, PageRequest, Violation};
-use identity_core::{Identifier, Uniqueness};
+use ::rpc::{Failure, PageRequest, Violation};
+use identity_core::{Identifier, Rules, Uniqueness};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use prost::Message as _;
 use proto::convert;
 use proto::identity::v1;
 
 use crate::ingest::Intake;
+use crate::kind::Kind;
 use crate::limits::PAGE_SIZE;
 use crate::resolve::is_live;
 use crate::store::CustomerRecord;
@@ -21,13 +24,39 @@ impl Intake {
         request: v1::GetCustomerRequest,
     ) -> Result<CustomerRecord, Failure> {
         use v1::get_customer_request::Key;
-        let (fragment, name) = match request.key {
-            Some(Key::CustomerId(id)) => (Some(parse_id("customer_id", &id)?.fragment()), id),
-            Some(Key::Identifier(identifier)) => {
-                let name = format!("{}:{}", identifier.namespace, identifier.value);
-                (self.holder(identifier).await?, name)
+        match &request.key {
+            Some(Key::CustomerId(id)) => {
+                Kind::Customer.check("customer_id", parse_id("customer_id", id)?)?;
             }
-            None => (None, String::new()),
+            Some(Key::Identifier(identifier)) => {
+                let rules = Arc::clone(&self.namespaces.borrow());
+                let found = Kind::Customer.namespace(&rules, &identifier.namespace);
+                found.map_err(|it| Failure::invalid([it.under("identifier")]))?;
+            }
+            None => {}
+        }
+        self.subject_of(request.key).await
+    }
+
+    /// The customer or account of a request, following redirects.
+    pub(crate) async fn subject_of(
+        &self,
+        key: Option<v1::get_customer_request::Key>,
+    ) -> Result<CustomerRecord, Failure> {
+        use v1::get_customer_request::Key;
+        let (fragment, kind, name) = match key {
+            Some(Key::CustomerId(id)) => {
+                let read = parse_id("customer_id", &id)?;
+                (Some(read.fragment()), Kind::of(read), id)
+            }
+            Some(Key::Identifier(identifier)) => {
+                let rules = Arc::clone(&self.namespaces.borrow());
+                let kind = Kind::named_by(&rules, &identifier.namespace);
+                let name = format!("{}:{}", identifier.namespace, identifier.value);
+                let fragment = self.holder(&rules, (kind, "identifier"), identifier);
+                (fragment.await?, kind, name)
+            }
+            None => (None, Kind::Customer, String::new()),
         };
         let record = match fragment {
             Some(fragment) => self.store.customer(fragment).await,
@@ -35,7 +64,7 @@ impl Intake {
         };
         record
             .map_err(Failure::store_unavailable)?
-            .ok_or_else(|| Failure::not_found(ErrorReason::CustomerNotFound, "customer", &name))
+            .ok_or_else(|| kind.missing(&name))
     }
 
     /// A page of customers.
@@ -68,23 +97,15 @@ impl Intake {
         })
     }
 
-    async fn holder(&self, identifier: v1::Identifier) -> Result<Option<FragmentId>, Failure> {
-        let namespaces = std::sync::Arc::clone(&self.namespaces.borrow());
-        let Some((_, namespace)) = namespaces.find(&identifier.namespace) else {
-            let known: Vec<&str> = namespaces
-                .iter()
-                .map(identity_core::Namespace::name)
-                .collect();
-            let description = format!(
-                "`{}` is not defined: one of {}",
-                identifier.namespace,
-                known.join(", ")
-            );
-            return Err(Failure::invalid([Violation::new(
-                "identifier.namespace",
-                description,
-            )]));
-        };
+    /// Finds the fragment that holds an identifier of a kind, which a request names in a field.
+    pub(crate) async fn holder(
+        &self,
+        rules: &Rules,
+        (kind, field): (Kind, &str),
+        identifier: v1::Identifier,
+    ) -> Result<Option<FragmentId>, Failure> {
+        let namespace = kind.namespace(rules, &identifier.namespace);
+        let namespace = namespace.map_err(|it| Failure::invalid([it.under(field)]))?;
         let Ok(value) = namespace.normalizer().normalize(identifier.value) else {
             return Ok(None);
         };

@@ -10,7 +10,8 @@ use crate::append::{AppendError, Group, Sequenced, Took};
 use crate::erasure::Held;
 use crate::groups::{awaited, merged, split};
 use crate::ingest::Intake;
-use crate::resolve::{Given, ResolveError};
+use crate::kind::Kind;
+use crate::resolve::{Given, ResolveError, Resolver};
 use crate::store::{Cause, MergeRecord, News, SentAs};
 
 /// The reason on record of a merge that gave none.
@@ -41,8 +42,17 @@ pub(crate) enum MergeError {
 }
 
 impl Intake {
-    /// Joins customers into the oldest of them, and tells the streams of the others. Returns that
-    /// one, the others, and what became of the words. The same request again returns the same.
+    /// The one who resolves subjects of a kind.
+    pub(crate) const fn resolver_of(&self, kind: Kind) -> &Resolver {
+        match kind {
+            Kind::Customer => &self.resolver,
+            Kind::Account => &self.accounts,
+        }
+    }
+
+    /// Joins customers, or accounts, into the oldest of them, and tells the streams of the others.
+    /// Returns that one, the others, and what became of the words. The same request again returns the
+    /// same.
     pub(crate) async fn merge(
         &self,
         customers: &[CustomerId],
@@ -55,7 +65,10 @@ impl Intake {
             request_id,
             ..self.word(reason)
         };
-        let (into, mut news) = self.resolver.merge(&rules, customers, cause).await?;
+        let kind = customers.first().copied().map_or(Kind::Customer, Kind::of);
+        let own = kind.rules(&rules);
+        let merged = self.resolver_of(kind).merge(own, customers, cause);
+        let (into, mut news) = merged.await?;
         if news.is_empty() {
             let made = self.made_before(customers, request_id).await?;
             news = made.into_iter().map(News::Merge).collect();
@@ -88,6 +101,9 @@ impl Intake {
         }
         let _announcing = self.under_way.begin(&news, None);
         let took = self.announce(&news, deadline).await?;
+        let members = self.join_by_domains(&rules, customer, (&identifiers, cause));
+        let members = members.await?;
+        let took = took.and(self.announce_memberships(&members, deadline).await?);
         let merged = news.iter().filter_map(News::merge);
         Ok(Linked {
             customer,

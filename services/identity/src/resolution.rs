@@ -17,7 +17,7 @@ mod unmerge;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use ::rpc::{Failure, Violation, validate};
+use ::rpc::{Failure, validate};
 use audit::Operation;
 use identity_core::Identifier;
 use proto::identity::v1;
@@ -28,9 +28,12 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::known::KnownCustomers;
+pub(crate) use self::link::merge_failure;
 pub use self::trial::{Rules, Simulation, compile_rules};
+use crate::kind::Kind;
 use crate::limits::SIMULATIONS;
 use crate::rpc::IdentityRpc;
+use crate::sender::Sender;
 
 const IDENTIFY: &str = "happypath.identity.v1.ResolutionService/Identify";
 const LINK: &str = "happypath.identity.v1.ResolutionService/Link";
@@ -39,7 +42,7 @@ const UNMERGE: &str = "happypath.identity.v1.ResolutionService/UnmergeCustomers"
 /// Serves resolution. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ResolutionRpc {
-    rpc: IdentityRpc,
+    pub(crate) rpc: IdentityRpc,
     known: Arc<KnownCustomers>,
     /// Room for simulations.
     simulations: Arc<Semaphore>,
@@ -115,10 +118,11 @@ impl ResolutionService for ResolutionRpc {
         &self,
         request: Request<v1::IdentifyRequest>,
     ) -> Result<Response<v1::IdentifyResponse>, Status> {
+        let sender = Sender::of(&request);
         let request = request.into_inner();
         validate(&request)?;
         let id = request.request_id.clone();
-        let work = || self.identify_once(request.clone());
+        let work = || sender.clone().scope(self.identify_once(request.clone()));
         let idempotency = &self.rpc.idempotency;
         let answer = idempotency
             .run_repeatable(IDENTIFY, &id, &request, work)
@@ -179,36 +183,13 @@ impl ResolutionService for ResolutionRpc {
     }
 }
 
-/// Normalises an identifier that somebody named in a field of a request.
+/// Normalises an identifier of a customer that somebody named in a field of a request.
 fn normalized(
     rules: &Rules,
     field: &str,
     identifier: v1::Identifier,
 ) -> Result<Identifier, Failure> {
-    let refused = |part: &str, description: String| {
-        let violation = Violation::new(part, description).under(field);
-        Err(Failure::invalid([violation]))
-    };
-    let Some((_, namespace)) = rules.find(&identifier.namespace) else {
-        let known: Vec<&str> = rules.iter().map(identity_core::Namespace::name).collect();
-        let name = &identifier.namespace;
-        let description = format!("`{name}` is not defined: one of {}", known.join(", "));
-        return refused("namespace", description);
-    };
-    if namespace.is_blocked(&identifier.value) {
-        let description = "names nobody: send a value that is somebody's own";
-        return refused("value", description.to_owned());
-    }
-    match namespace.normalize(identifier.value) {
-        Ok(value) => Ok(Identifier {
-            namespace: identifier.namespace,
-            value,
-        }),
-        Err(_) => {
-            let name = namespace.name();
-            refused("value", format!("is no value of the namespace `{name}`"))
-        }
-    }
+    Kind::Customer.normalized(rules, field, identifier)
 }
 
 /// An identifier as answers show it.

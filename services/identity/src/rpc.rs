@@ -26,13 +26,15 @@ use tracing::Instrument as _;
 use self::answer::{cut_dropped, refused, resolved};
 pub(crate) use self::answer::{dropped_identifier, dropped_identifiers, rejected_events};
 pub(crate) use self::failure::{append_failure, import_failure, resolve_failure};
-use crate::customers::{message, parse_id};
+use crate::customers::message;
 use crate::ingest::{Accepted, Intake};
+use crate::kind::Kind;
 use crate::limits::{
     ANSWER_PATIENCE, APPEND_PATIENCE, BATCHES_AHEAD, PACED_PATIENCE, REQUESTS_UNDER_WAY,
 };
 use crate::merge::MergeError;
 use crate::metrics::Taken;
+use crate::sender::Sender;
 use crate::sources::Source;
 use crate::stream::take_batches;
 
@@ -100,7 +102,7 @@ impl IdentityRpc {
                 .run_repeatable(INGEST, &id, &request, work)
                 .await
         };
-        let work = audit::Operation::carry(work);
+        let work = audit::Operation::carry(Sender::current().scope(work));
         let work = Deadline::scope(
             Deadline::current(),
             TraceParent::scope(TraceParent::current(), work),
@@ -196,11 +198,7 @@ impl IdentityRpc {
         &self,
         request: v1::MergeCustomersRequest,
     ) -> Result<v1::MergeCustomersResponse, Failure> {
-        let customers = request
-            .customer_ids
-            .iter()
-            .map(|id| parse_id("customer_ids", id))
-            .collect::<Result<Vec<_>, _>>()?;
+        let customers = Kind::Customer.ids("customer_ids", &request.customer_ids)?;
         audit::subjects(customers.iter().copied());
         let (into, merged, took) = self
             .intake
@@ -250,9 +248,11 @@ impl IdentityService for IdentityRpc {
         request: Request<v1::IngestRequest>,
     ) -> Result<Response<v1::IngestResponse>, Status> {
         let arrival = Arrivals::of(&request).take();
+        let sender = Sender::of(&request);
         let request = request.into_inner();
         let stream = check_ingest(&request)?;
-        let answer = self.take_in_time(request, arrival, stream).await?;
+        let work = self.take_in_time(request, arrival, stream);
+        let answer = sender.scope(work).await?;
         Ok(Response::new(answer))
     }
 
@@ -264,6 +264,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<Self::IngestStreamStream>, Status> {
         let (answers, received) = mpsc::channel(BATCHES_AHEAD);
         let arrivals = Arrivals::of(&request);
+        let sender = Sender::of(&request);
         let caller = Caller::of(request.extensions());
         let is_public = caller.is_some_and(|caller| caller.source().is_some());
         let batches = request.into_inner();
@@ -278,7 +279,7 @@ impl IdentityService for IdentityRpc {
         let deadline = Deadline::current().map(Deadline::last_wait);
         let intake = Arc::clone(&self.intake);
         let batches = take_batches(intake, batches, answers, deadline, self.shutdown.clone());
-        let batches = audit::Operation::carry(batches);
+        let batches = audit::Operation::carry(sender.scope(batches));
         tokio::spawn(TraceParent::scope(TraceParent::current(), batches));
         Ok(Response::new(ReceiverStream::new(received)))
     }

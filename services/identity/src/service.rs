@@ -22,10 +22,12 @@ use crate::chance::{Chance, MachineChance};
 use crate::clock::IngestClock;
 use crate::erasure::{ErasureParts, KeyError, Tombstones, work_on_erasures};
 use crate::erasure_rpc::ErasureRpc;
+use crate::follow::Follower;
 use crate::ingest::Intake;
 use crate::ledger::{Ledgers, keep_ledgers};
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
+use crate::pairs::KnownPairs;
 use crate::resolution::ResolutionRpc;
 use crate::resolve::Resolver;
 use crate::rpc::IdentityRpc;
@@ -36,16 +38,16 @@ const NAME: &str = "identity";
 /// The name of the migrations of the ledger of imports.
 const IMPORTS: &str = "identity_import";
 
-/// What the service is made of, apart from any process.
+/// The parts of the service, apart from any process.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// The SQL store; the tables of identity are brought up to date.
     pub database: Database,
     /// The hot store.
     pub hot: SharedHotStore,
-    /// How many partitions the installation has.
+    /// The number of partitions of the installation.
     pub partitions: PartitionCount,
-    /// What tells the time.
+    /// The clock.
     pub time: TimeSource,
     /// The clock of this machine.
     pub own_clock: Arc<dyn Clock>,
@@ -53,7 +55,7 @@ pub struct Identity {
     pub chance: Arc<dyn Chance>,
     /// The namespaces, now and after each change.
     pub namespaces: watch::Receiver<Arc<Rules>>,
-    /// Where other processes store newer ones; absent where nobody does.
+    /// The store to which other processes write newer ones; absent where nobody does.
     pub definitions: Option<Arc<DefinitionStore<NamespaceCatalog>>>,
     /// The services behind, whose receipts events wait for on stream time; absent where nothing is
     /// known of them.
@@ -82,11 +84,15 @@ impl Identity {
         let store = IdentityStore::with_chance(self.database, Arc::clone(&self.chance));
         let start = store.virtual_time().await?;
         let tombstones = Tombstones::new(store.database().clone());
+        let resolver = Resolver::with_chance(show(store.clone()), self.chance)
+            .with_tombstones(tombstones.clone());
         let intake = Arc::new(Intake {
             positions: PositionScope::of(self.hot.as_ref()),
-            resolver: Resolver::with_chance(show(store.clone()), self.chance)
-                .with_tombstones(tombstones.clone()),
+            accounts: resolver.of_accounts(),
+            pairs: KnownPairs::new(),
+            resolver,
             tombstones,
+            follower: Follower::default(),
             store,
             own_clock: self.own_clock,
             appender: Appender::new(self.hot),
@@ -102,7 +108,7 @@ impl Identity {
             partitions: self.partitions,
             metrics: IngestMetrics::new(),
         });
-        // Where the key is sealed, nobody has given the keys for it yet.
+        // A key that is sealed has not been given the keys for yet.
         match intake.refresh_tombstones().await {
             Ok(()) | Err(KeyError::Sealed) => Ok(intake),
             Err(KeyError::Database(error)) => Err(storage::StorageError::Database(error)),
@@ -177,11 +183,11 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let rpc = IdentityRpc::new(intake, context.idempotency.clone())
         .with_event_log(events)
         .with_shutdown(context.shutdown.clone());
-    let accounts = AccountRpc::new(rpc.clone());
     let previews = SplitPreviews::new(context.neighbours.clone(), context.peers.clone());
     let resolution = ResolutionRpc::new(rpc.clone())
         .with_event_retention(context.config.event_retention)
         .with_previews(previews);
+    let accounts = AccountRpc::new(resolution.clone());
     let server = IdentityServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)
         .with_grpc(server)

@@ -153,6 +153,9 @@ impl JourneyService for JourneyRpc {
         let customer: CustomerId = request.customer_id.parse().map_err(|error| {
             Failure::invalid([Violation::new("customer_id", format!("{error}"))])
         })?;
+        if customer.is_account() {
+            return Err(Failure::is_account("customer_id", &request.customer_id).into());
+        }
         let (customer, state) = self.find_state(customer, &request.after).await?;
         Ok(Response::new(customer::answer(customer, &state.open())))
     }

@@ -375,3 +375,16 @@ async fn bad_consents_are_refused_with_every_fault() {
     let answer = bench.handlers.set_consent(Request::new(request)).await;
     check_refused(answer, &["request_id", "customer_id", "purpose"]);
 }
+
+#[tokio::test]
+async fn an_account_has_no_consents() {
+    let bench = Bench::new().await;
+    let request = api::SetConsentRequest {
+        customer_id: id(ADA).fragment().into_account().to_string(),
+        ..consent("r1", true)
+    };
+    let refused = bench.handlers.set_consent(Request::new(request)).await;
+    let refused = refused.expect_err("an account");
+    assert_eq!(refused.code(), Code::NotFound);
+    assert!(refused.message().contains("is an account"), "{refused}");
+}

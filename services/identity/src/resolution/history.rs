@@ -1,20 +1,21 @@
-//! Lists what changed who a customer is.
+//! Lists what changed who a customer or an account is.
 
 use std::sync::Arc;
 
-use ::rpc::{ErrorReason, Failure, PageRequest};
+use ::rpc::{Failure, PageRequest};
 use kernel::{FragmentId, Timestamp};
 use prost::Message as _;
 use proto::convert;
 use proto::identity::v1;
 use uuid::Uuid;
 
-use super::{ResolutionRpc, normalized};
+use super::ResolutionRpc;
 use crate::customers::parse_id;
+use crate::kind::Kind;
 use crate::limits::PAGE_SIZE;
 use crate::store::{CustomerRecord, OperationKind, OperationRecord};
 
-/// A customer by an id or an identifier.
+/// A customer or an account by an id or an identifier.
 #[derive(Debug, Clone)]
 pub(super) enum Named {
     /// The id of a customer or a fragment.
@@ -59,16 +60,22 @@ impl ResolutionRpc {
         })
     }
 
-    /// Finds a customer that somebody named; the call is about it.
+    /// Finds a customer or an account that somebody named; the call is about it.
     ///
     /// # Errors
-    /// [`ErrorReason::CustomerNotFound`]; what is wrong with the name.
+    /// A failure for one that is not there, and for a name that is none.
     pub(super) async fn named_customer(&self, named: Named) -> Result<CustomerRecord, Failure> {
-        let (fragment, name) = match named {
-            Named::Id(id) => (Some(parse_id("customer_id", &id)?.fragment()), id),
+        let (fragment, kind, name) = match named {
+            Named::Id(id) => {
+                let read = parse_id("customer_id", &id)?;
+                (Some(read.fragment()), Kind::of(read), id)
+            }
             Named::Identifier(identifier) => {
+                let rules = Arc::clone(&self.rpc.intake.namespaces.borrow());
+                let kind = Kind::named_by(&rules, &identifier.namespace);
                 let name = format!("{}:{}", identifier.namespace, identifier.value);
-                (self.holder("identifier", identifier).await?, name)
+                let fragment = self.holder((kind, "identifier"), identifier).await?;
+                (fragment, kind, name)
             }
         };
         let record = match fragment {
@@ -76,8 +83,7 @@ impl ResolutionRpc {
             None => Ok(None),
         };
         let record = record.map_err(Failure::store_unavailable)?;
-        let missing = || Failure::not_found(ErrorReason::CustomerNotFound, "customer", &name);
-        let record = record.ok_or_else(missing)?;
+        let record = record.ok_or_else(|| kind.missing(&name))?;
         audit::subject(record.id);
         Ok(record)
     }
@@ -85,12 +91,12 @@ impl ResolutionRpc {
     /// Finds the fragment that holds an identifier, as the tables have it now.
     pub(super) async fn holder(
         &self,
-        field: &str,
+        (kind, field): (Kind, &str),
         identifier: v1::Identifier,
     ) -> Result<Option<FragmentId>, Failure> {
         let intake = &self.rpc.intake;
         let rules = Arc::clone(&intake.namespaces.borrow());
-        let identifier = normalized(&rules, field, identifier)?;
+        let identifier = kind.normalized(&rules, field, identifier)?;
         let only = std::collections::HashSet::from([&identifier]);
         let found = intake.store.find(&only).await;
         let found = found.map_err(Failure::store_unavailable)?;

@@ -10,6 +10,7 @@ use crate::customers::message;
 use crate::ingest::Accepted;
 use crate::metrics::Taken;
 use crate::rejected::Rejected;
+use crate::resolve::left_out;
 use crate::rpc::{append_failure, dropped_identifier, resolve_failure};
 use crate::sources::Source;
 
@@ -55,7 +56,7 @@ impl ResolutionRpc {
             rejected: 0,
         };
         intake.metrics.taken(stream, taken);
-        let resolution = event.resolution;
+        let resolution = event.resolution.unwrap_or_else(|| left_out(Vec::new()));
         let record = intake.store.customer(resolution.customer.fragment()).await;
         let record = record.map_err(Failure::store_unavailable)?;
         let dropped = resolution.dropped.into_iter().map(dropped_identifier);

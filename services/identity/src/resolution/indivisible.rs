@@ -13,7 +13,7 @@ use super::ResolutionRpc;
 use crate::store::CustomerRecord;
 use crate::unmerge::{Unmerge, UnmergeBy, Unmerged};
 
-/// The services that decide, in the order in which they come.
+/// The services that decide, in the order in which they come. Only the first hears of accounts.
 const ASKED: [Owner; 3] = [Owner::Segmentation, Owner::Journey, Owner::Activation];
 
 impl ResolutionRpc {
@@ -28,6 +28,7 @@ impl ResolutionRpc {
         }
         let mut told = match self.previews.as_ref().filter(|_| unmerge.is_dry_run) {
             Some(previews) => asked(previews, keeper, others, self.rpc.patience()).await,
+            None if unmerge.is_account => Vec::new(),
             None => vec![
                 format!(
                     "Runs whose waits fell due while they were one customer go on where they went \
@@ -100,7 +101,12 @@ async fn asked(
     until: Instant,
 ) -> Vec<String> {
     let plans: Vec<PlannedSplit> = others.iter().map(|other| plan(keeper, other)).collect();
-    let answers = ASKED.map(|service| {
+    let services = match keeper.id.is_account() {
+        true => &ASKED[..1],
+        false => &ASKED[..],
+    };
+    let answers = services.iter().map(|service| {
+        let service = *service;
         let plans = plans.iter();
         async move {
             let mut said = Vec::new();

@@ -10,6 +10,7 @@ use proto::identity::v1;
 
 use super::{ResolutionRpc, normalized};
 use crate::customers::{message, parse_id};
+use crate::kind::Kind;
 use crate::merge::MergeError;
 use crate::rpc::{append_failure, resolve_failure};
 
@@ -61,12 +62,18 @@ fn customer(request: &v1::LinkRequest) -> Result<Option<CustomerId>, Failure> {
             Err(Failure::invalid([violation]))
         }
         ("", _) => Ok(None),
-        (id, _) => parse_id("customer_id", id).map(Some),
+        (id, _) => {
+            let id = parse_id("customer_id", id)?;
+            match Kind::Customer.fault("customer_id".to_owned(), id) {
+                Some(fault) => Err(Failure::invalid([fault])),
+                None => Ok(Some(id)),
+            }
+        }
     }
 }
 
 /// The failure of a change that was not carried out, or not announced.
-pub(super) fn merge_failure(error: MergeError) -> Failure {
+pub(crate) fn merge_failure(error: MergeError) -> Failure {
     match error {
         MergeError::Resolve(error) => resolve_failure(error),
         MergeError::Append(error) => append_failure(error),

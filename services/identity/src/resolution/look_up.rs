@@ -61,7 +61,7 @@ impl ResolutionRpc {
             let Some(customer) = preview.customer else {
                 continue;
             };
-            // Whoever has a value that names people is known; most requests have one.
+            // A customer who has a value that names people is known; most requests have one.
             let mut kept = screened.kept.iter();
             let names = |own: &Identifier| {
                 let named = rules.find(&own.namespace);

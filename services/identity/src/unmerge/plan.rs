@@ -5,6 +5,7 @@ use kernel::CustomerId;
 use uuid::Uuid;
 
 use super::{EVENT_EVIDENCE, Unmerge, UnmergeBy, UnmergeError};
+use crate::kind::Kind;
 use crate::store::{CustomerGraph, EvidenceRecord, IdentityStore};
 
 /// Finds the customer that a request is about.
@@ -38,7 +39,12 @@ pub(super) async fn whose(
     };
     let fragment = fragment.ok_or(UnmergeError::NotFound(missing))?;
     let graph = store.graph(fragment).await?;
-    graph.ok_or(UnmergeError::NotFound(missing))
+    let graph = graph.ok_or(UnmergeError::NotFound(missing))?;
+    let found = Kind::of(graph.view.id);
+    if found != request.kind() {
+        return Err(UnmergeError::OtherKind(graph.view.id));
+    }
+    Ok(graph)
 }
 
 /// Plans what comes apart.

@@ -40,7 +40,7 @@ pub(crate) async fn serve(time: TimeSource) -> (Client, Fixture) {
 }
 
 /// One more process over the same stores.
-async fn connect(fixture: &Fixture) -> Client {
+pub(crate) async fn connect(fixture: &Fixture) -> Client {
     connect_with(fixture, None).await
 }
 

@@ -14,7 +14,7 @@ const WRITTEN: Duration = Duration::from_secs(1);
 
 /// The actions by which changes are recorded in the transaction that makes them; those that are not
 /// here are recorded by the name of their call.
-const ACTIONS: [(&str, &str); 10] = [
+const ACTIONS: [(&str, &str); 12] = [
     ("KeyService/CreateKey", "key.create"),
     ("KeyService/RotateKey", "key.rotate"),
     ("KeyService/RevokeKey", "key.revoke"),
@@ -24,6 +24,8 @@ const ACTIONS: [(&str, &str); 10] = [
     ("IdentityService/MergeCustomers", "identity.merge"),
     ("ResolutionService/Link", "identity.merge"),
     ("ResolutionService/UnmergeCustomers", "identity.unmerge"),
+    ("AccountService/MergeAccounts", "identity.merge"),
+    ("AccountService/UnmergeAccounts", "identity.unmerge"),
     ("AuditService/ForgetSubjects", "audit.forget"),
 ];
 

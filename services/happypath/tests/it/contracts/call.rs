@@ -37,7 +37,7 @@ pub(crate) struct Server {
     channel: Channel,
     /// The number of request ids so far.
     ids: Cell<u32>,
-    /// The customers of the first events, by number.
+    /// The customers of the first events, and then the first accounts, by number.
     customers: Vec<String>,
     /// The position of the last events.
     pub(crate) position: String,
@@ -70,6 +70,11 @@ impl Server {
             .map(|it| text_of(it.as_message().expect("a result"), "customer_id"))
             .collect();
         server.position = text_of(&answer, "position");
+        for account in cases::ACCOUNTS {
+            let answer = server.ask("AccountService/PutAccount", account);
+            let id = within(&answer, "account", "account_id");
+            server.customers.extend(id);
+        }
         server.dev.settle();
         server
     }
@@ -120,10 +125,16 @@ impl Server {
 
     /// Makes the right request of a case, with an id of its own, and what it needs.
     pub(crate) fn request(&self, method: &MethodDescriptor, case: &Case) -> DynamicMessage {
+        let mut right = case.right.to_owned();
         if let Some((name, json)) = case.before {
-            self.ask(name, json);
+            let answer = self.ask(name, json);
+            for (place, part, field) in ANSWERED {
+                if let Some(id) = within(&answer, part, field) {
+                    right = right.replace(place, &id);
+                }
+            }
         }
-        self.parse(method, case.right)
+        self.parse(method, &right)
     }
 
     /// Sends the right request of a case.
@@ -176,6 +187,18 @@ impl Server {
             Ok(answer.into_inner())
         })
     }
+}
+
+/// Places in a right request for what was answered before it: a field of a part of that.
+const ANSWERED: [(&str, &str, &str); 2] = [
+    ("$MEMBERSHIP", "membership", "membership_id"),
+    ("$GROUP", "buying_group", "buying_group_id"),
+];
+
+/// Returns the text of a field of a part of an answer that has both.
+fn within(answer: &DynamicMessage, part: &str, field: &str) -> Option<String> {
+    let part = answer.get_field_by_name(part)?;
+    Some(text_of(part.as_message()?, field))
 }
 
 fn set_deadline<T>(request: &mut Request<T>, millis: Option<u64>) {

@@ -6,7 +6,8 @@ use tonic::Code;
 pub(crate) struct Case {
     /// Its service and name.
     pub(crate) method: &'static str,
-    /// A right request as JSON: `$ID` is a new id, `$0` the customer of the first of [`EVENTS`].
+    /// A right request as JSON: `$ID` is a new id, `$0` the customer of the first of [`EVENTS`], `$4`
+    /// the first of [`ACCOUNTS`], and `$MEMBERSHIP` and `$GROUP` what `before` answered with.
     pub(crate) right: &'static str,
     /// The answer to a right request.
     pub(crate) code: Code,
@@ -102,6 +103,27 @@ pub(crate) const EVENTS: &str = r#"{"request_id": "$ID", "events": [
     {"name": "left", "identifiers": {"user_id": "u2"}},
     {"name": "left", "identifiers": {"user_id": "u3"}}
 ]}"#;
+
+/// Accounts.
+pub(crate) const ACCOUNTS: [&str; 3] = [
+    r#"{"request_id": "$ID", "identifiers": [{"namespace": "account", "value": "a0"}]}"#,
+    r#"{"request_id": "$ID", "identifiers": [{"namespace": "account", "value": "a1"}]}"#,
+    r#"{"request_id": "$ID", "identifiers": [{"namespace": "account", "value": "a2"}]}"#,
+];
+
+/// A membership, for whoever reads and ends it.
+const PUT_MEMBERSHIP: &str = "AccountService/PutMembership";
+const MEMBERSHIP: &str = r#"{"request_id": "$ID", "customer": {"customer_id": "$0"},
+    "account": {"account_id": "$4"}, "role": "champion"}"#;
+
+/// A buying group, for whoever reads and deletes it.
+const PUT_GROUP: &str = "AccountService/PutBuyingGroup";
+const GROUP: &str = r#"{"request_id": "$ID", "account": {"account_id": "$4"}, "opportunity": "crm-1",
+    "slots": [{"role": "champion", "required_count": 1}]}"#;
+
+/// A merge of accounts, for whoever takes it apart.
+const MERGE_ACCOUNTS: &str = "AccountService/MergeAccounts";
+const MERGED_ACCOUNTS: &str = r#"{"request_id": "$ID", "account_ids": ["$5", "$6"]}"#;
 
 /// A segment that nothing refers to.
 const SPARE: &str = r#"{"request_id": "$ID", "definitions": [
@@ -231,6 +253,75 @@ pub(crate) const CASES: &[Case] = &[
         r#"{"request_id": "$ID", "identifiers": [{"namespace": "user_id", "value": "quiet"}]}"#,
         r#"{"identifiers": [{"namespace": "user_id", "value": "silent"}]}"#,
     ),
+    write(
+        "AccountService/PutAccount",
+        r#"{"request_id": "$ID", "identifiers": [{"namespace": "account", "value": "a0"}],
+            "traits": {"plan": "team"}}"#,
+        r#"{"identifiers": [{"namespace": "domain", "value": "acme.com"}]}"#,
+    ),
+    read("AccountService/GetAccount", r#"{"account_id": "$4"}"#),
+    list_all("AccountService/ListAccounts"),
+    write(
+        MERGE_ACCOUNTS,
+        MERGED_ACCOUNTS,
+        r#"{"account_ids": ["$5", "$6"], "reason": "another body"}"#,
+    ),
+    Case {
+        before: Some((MERGE_ACCOUNTS, MERGED_ACCOUNTS)),
+        ..write(
+            "AccountService/UnmergeAccounts",
+            r#"{"request_id": "$ID", "account_id": "$5", "fragment_id": "$6"}"#,
+            r#"{"account_id": "$5", "fragment_id": "$6", "dry_run": true}"#,
+        )
+    },
+    write(
+        PUT_MEMBERSHIP,
+        MEMBERSHIP,
+        r#"{"customer": {"customer_id": "$1"}, "account": {"account_id": "$4"}}"#,
+    ),
+    Case {
+        before: Some((PUT_MEMBERSHIP, MEMBERSHIP)),
+        ..write(
+            "AccountService/EndMembership",
+            r#"{"request_id": "$ID", "membership_id": "$MEMBERSHIP"}"#,
+            r#"{"membership_id": "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23"}"#,
+        )
+    },
+    Case {
+        before: Some((PUT_MEMBERSHIP, MEMBERSHIP)),
+        items: 1,
+        ..read("AccountService/ListMembers", r#"{"account_id": "$4"}"#)
+    },
+    Case {
+        before: Some((PUT_MEMBERSHIP, MEMBERSHIP)),
+        items: 1,
+        ..read("AccountService/ListMemberships", r#"{"customer_id": "$0"}"#)
+    },
+    write(
+        PUT_GROUP,
+        GROUP,
+        r#"{"account": {"account_id": "$4"}, "opportunity": "crm-2", "slots": [{"role": "champion"}]}"#,
+    ),
+    Case {
+        before: Some((PUT_GROUP, GROUP)),
+        ..read(
+            "AccountService/GetBuyingGroup",
+            r#"{"buying_group_id": "$GROUP"}"#,
+        )
+    },
+    Case {
+        before: Some((PUT_GROUP, GROUP)),
+        items: 1,
+        ..list_all("AccountService/ListBuyingGroups")
+    },
+    Case {
+        before: Some((PUT_GROUP, GROUP)),
+        ..write(
+            "AccountService/DeleteBuyingGroup",
+            r#"{"request_id": "$ID", "buying_group_id": "$GROUP"}"#,
+            r#"{"buying_group_id": "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23"}"#,
+        )
+    },
     read("ExportService/ExportCustomer", r#"{"customer_id": "$0"}"#),
     read("SegmentationService/GetProfile", r#"{"customer_id": "$0"}"#),
     list_all("SegmentationService/ListSegments"),

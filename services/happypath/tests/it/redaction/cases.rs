@@ -68,6 +68,29 @@ pub(super) const FURTHER: &[(&str, &str)] = &[
         r#"{"identifier": {"namespace": "email", "value": "u9@example.com"}}"#,
     ),
     (
+        "AccountService/PutAccount",
+        r#"{"request_id": "$ID", "identifiers": [{"namespace": "account", "value": "a9"},
+            {"namespace": "domain", "value": "acme.com"}], "traits": {"plan": "team", "seats": 7}}"#,
+    ),
+    (
+        "AccountService/GetAccount",
+        r#"{"identifier": {"namespace": "account", "value": "a9"}}"#,
+    ),
+    (
+        "AccountService/PutMembership",
+        r#"{"request_id": "$ID", "customer": {"identifier": {"namespace": "email", "value": "u9@example.com"}},
+            "account": {"identifier": {"namespace": "account", "value": "a9"}}, "role": "champion"}"#,
+    ),
+    (
+        "AccountService/ListMemberships",
+        r#"{"identifier": {"namespace": "email", "value": "u9@example.com"}}"#,
+    ),
+    (
+        "AccountService/PutBuyingGroup",
+        r#"{"request_id": "$ID", "account": {"identifier": {"namespace": "account", "value": "a9"}},
+            "opportunity": "a deal", "slots": [{"role": "champion", "required_count": 1}]}"#,
+    ),
+    (
         "ActivationService/SetConsent",
         r#"{"request_id": "$ID", "customer_id": "$0", "purpose": "news", "channel": "quiet", "granted": true, "source": "a form"}"#,
     ),

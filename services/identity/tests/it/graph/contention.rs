@@ -108,6 +108,7 @@ async fn unmerges_race_with_events_and_lose_nothing() {
         let (store, resolver) = (store.clone(), Resolver::new(store.clone()));
         tokio::spawn(async move {
             let request = Unmerge {
+                is_account: false,
                 customer: None,
                 by: UnmergeBy::Operation(operation),
                 is_dry_run: false,

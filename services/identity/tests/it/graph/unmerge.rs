@@ -16,6 +16,7 @@ const BOTH: [Sql; 2] = [Sql::Sqlite, Sql::Postgres];
 impl World {
     async fn unmerge(&self, by: UnmergeBy, request_id: &str) -> Result<Unmerged, UnmergeError> {
         let request = Unmerge {
+            is_account: false,
             customer: None,
             by,
             is_dry_run: request_id == "dry",

@@ -56,6 +56,7 @@ async fn a_merge_of_the_version_before_is_told_and_comes_apart() {
         );
         assert_eq!(store.history(one, None, 10).await.expect("reads").len(), 1);
         let request = Unmerge {
+            is_account: false,
             customer: Some(one),
             by: UnmergeBy::Operation(Uuid::parse_str(MERGE).expect("an id")),
             is_dry_run: false,

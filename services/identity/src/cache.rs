@@ -210,3 +210,68 @@ impl IdentityCache {
         customer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use identity_core::{FanOut, HolderState};
+
+    use super::*;
+
+    fn fragment(number: u128) -> FragmentId {
+        FragmentId::new(Uuid::from_u128(number))
+    }
+
+    fn identifier(value: &str) -> Identifier {
+        Identifier {
+            namespace: "any".to_owned(),
+            value: value.to_owned(),
+        }
+    }
+
+    fn hold(cache: &IdentityCache, value: &str, of: u128, customer: u128) {
+        cache.hold(FoundIdentifier {
+            identifier: identifier(value),
+            fragment: fragment(of),
+            customer: fragment(customer).into(),
+            sent: None,
+            state: HolderState::Live,
+            fan_out: FanOut::default(),
+        });
+    }
+
+    fn holder(cache: &IdentityCache, value: &str) -> Option<CustomerId> {
+        let kept = [(0, identifier(value))];
+        let holder = cache.only_holder(&kept, cache.second());
+        holder.map(|it| it.customer)
+    }
+
+    #[test]
+    fn who_parted_is_forgotten_with_their_redirects_and_nobody_else() {
+        let cache = IdentityCache::new();
+        // Fragments 2 and 3 were one customer before that was joined into 1.
+        hold(&cache, "a", 1, 1);
+        hold(&cache, "b", 2, 2);
+        hold(&cache, "c", 3, 2);
+        hold(&cache, "d", 4, 4);
+        cache.redirect(fragment(2).into(), fragment(1).into());
+        assert_eq!(holder(&cache, "c"), Some(fragment(1).into()));
+        let before = cache.partings();
+        cache.part(&HashSet::from([fragment(2)]));
+        assert_eq!(holder(&cache, "b"), None);
+        assert_eq!(holder(&cache, "c"), None, "its customer is another one now");
+        assert_eq!(holder(&cache, "a"), Some(fragment(1).into()));
+        assert_eq!(holder(&cache, "d"), Some(fragment(4).into()));
+        assert_ne!(cache.partings(), before);
+        assert_eq!(cache.partings(), before.with(true));
+        cache.clear();
+        assert_eq!(holder(&cache, "a"), None);
+    }
+
+    #[test]
+    fn a_process_that_does_not_look_follows_nobody() {
+        let cache = IdentityCache::new();
+        assert!(!cache.is_following(Duration::from_secs(5)));
+        cache.follow(cache.second());
+        assert!(cache.is_following(Duration::from_secs(5)));
+    }
+}

@@ -1,4 +1,4 @@
-//! What time events get that carry none: the wall clock's, or the virtual one's.
+//! The time of events that carry none: the wall clock's, or the virtual one's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,12 +8,12 @@ use kernel::Timestamp;
 
 use crate::limits::{EVENT_AHEAD, VIRTUAL_LEAP};
 
-/// What a clock tells the events of a request.
+/// The word of a clock to the events of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockReading {
     /// The time of an event that carries none.
     pub now: Timestamp,
-    /// Whether it is a virtual clock's.
+    /// True for a virtual clock's.
     pub is_virtual: bool,
     /// The latest time that an event may carry.
     pub latest: Timestamp,
@@ -53,7 +53,7 @@ impl IngestClock {
         }
     }
 
-    /// What time it is. A virtual clock that has seen nothing yet tells the machine's time.
+    /// The time now. A virtual clock that has seen nothing yet tells the machine's time.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::Wall(clock) => clock.now(),
@@ -76,7 +76,8 @@ impl IngestClock {
         }
     }
 
-    /// What it tells the events of a request. A virtual clock that has seen nothing yet takes any time.
+    /// Its word to the events of a request. A virtual clock that has seen nothing yet takes any
+    /// time.
     pub fn read(&self) -> ClockReading {
         let now = self.now();
         let latest = match self {
@@ -100,7 +101,7 @@ impl IngestClock {
         }
     }
 
-    /// Whether it is virtual.
+    /// Returns whether it is virtual.
     pub const fn is_virtual(&self) -> bool {
         matches!(self, Self::Virtual(_))
     }

@@ -58,6 +58,8 @@ pub const ROWS_PER_STATEMENT: usize = 2_000;
 pub const RESOLVE_ATTEMPTS: u32 = 16;
 /// The longest pause between two of them.
 pub const RESOLVE_PAUSE: Duration = Duration::from_millis(100);
+/// Connections of one process for statements with many keys, which Postgres plans each time anew.
+pub const BATCH_CONNECTIONS: u32 = 8;
 /// Transactions of one process at a time on Postgres: more only wait for each other's rows.
 pub const WRITERS: usize = 4;
 /// The time for which a unary request tries to append before it is told that a stream is full.

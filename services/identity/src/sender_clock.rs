@@ -5,7 +5,7 @@
 //! between sending and receiving is not always short, and some libraries repeat the first try's
 //! time.
 //!
-//! Whatever was sent, an event did not happen after it came, nor before there were clocks to tell
+//! By any clock, an event did not happen after it came, nor before there were clocks to tell
 //! it: a time ahead is that of receiving, and one before 1970 is refused. The first instant of year
 //! 1 is no time at all, since Go and C# write it for a time that was never set.
 

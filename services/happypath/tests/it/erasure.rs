@@ -1,5 +1,6 @@
 //! Erasure, from outside: a person with a value of their own in every field and every way in is
-//! erased, and no byte of any store and no line of any log has it any more.
+//! erased, with the account that they acted for, and no byte of any store and no line of any log has
+//! it any more.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -131,6 +132,26 @@ fn fails(dev: &Dev) {
     );
 }
 
+/// The account that the person acted for: known by more, with a member who stays, an event of its
+/// own, and people who decide.
+fn account(dev: &Dev) {
+    for line in [
+        format!(
+            "accounts put account:{MARK}-group crm_account_id:{MARK}-crm domain:{MARK}.com \
+             --trait plan={MARK}-plan"
+        ),
+        format!("accounts join user_id:{MARK}-user account:{MARK}-group --role {MARK}-role"),
+        format!("accounts join user_id:bob domain:{MARK}.com --role admin --primary"),
+        format!(
+            "accounts buying-groups put account:{MARK}-group {MARK}-deal \
+             --slot {MARK}_slot=user_id:bob"
+        ),
+        format!("track {MARK}-opened --group account={MARK}-group"),
+    ] {
+        dev.ok(&line);
+    }
+}
+
 /// Others, who stay.
 fn others(dev: &Dev) {
     let events = ["bob", "cleo"].map(|name| {
@@ -162,9 +183,14 @@ fn figures(dev: &Dev) -> [u64; 3] {
     ]
 }
 
-/// Erases the person, and waits until every store says that it is clean.
+/// The person and the account.
+fn both() -> String {
+    format!("user_id:{MARK}-user account:{MARK}-group")
+}
+
+/// Erases both, and waits until every store says that it is clean.
 fn erase(dev: &Dev, words: &str) -> Value {
-    let line = format!("identity erase user_id:{MARK}-user --urgent{words}");
+    let line = format!("identity erase {} --urgent{words}", both());
     let asked = dev.json(&line);
     let operation = asked["erasure"]["operation_id"]
         .as_str()
@@ -283,6 +309,14 @@ impl Stores {
     }
 }
 
+/// Holds that nobody knows the person or the account.
+fn are_gone(dev: &Dev) {
+    for line in ["customer user_id:{}-user", "accounts get account:{}-group"] {
+        let (code, said) = dev.refused(&line.replace("{}", MARK));
+        assert_eq!(code, 3, "{said}");
+    }
+}
+
 fn a_person_is_erased(stores: &Stores) {
     let dev = stores.start(tempfile::tempdir().expect("a folder"));
     dev.file("all.yaml", DEFINITIONS);
@@ -292,6 +326,7 @@ fn a_person_is_erased(stores: &Stores) {
     let before = figures(&dev);
     lives(&dev, THEN);
     fails(&dev);
+    account(&dev);
     dev.file(
         "events.csv",
         &format!("timestamp,event,user_id,email,note\n{THEN},visit,{MARK}-user,{MARK}@example.org,{MARK}-row\n"),
@@ -310,13 +345,25 @@ fn a_person_is_erased(stores: &Stores) {
     assert_eq!(last["section"], "end");
     assert!(exported.contains(&format!("{MARK}-street")), "{exported}");
 
-    let dry = dev.json(&format!("identity erase user_id:{MARK}-user --dry-run"));
-    assert_eq!(dry["erasure"]["found_count"], 1, "{dry}");
+    let dry = dev.json(&format!("identity erase {} --dry-run", both()));
+    let dry = &dry["erasure"];
+    assert_eq!(
+        (&dry["found_count"], &dry["account_count"]),
+        (&json!(2), &json!(1))
+    );
+    // By an event and by a call of the person, and by a call of the one who stays.
+    assert_eq!(dry["membership_count"], 3, "{dry}");
+    assert_eq!(dry["buying_group_count"], 1, "{dry}");
+    let shown = dev.ok(&format!("identity erase {} --dry-run", both()));
+    for word in ["accounts", "memberships that go", "buying groups that go"] {
+        assert!(shown.contains(word), "{shown}");
+    }
     let erasure = erase(&dev, "");
-    assert_eq!(erasure["customer_ids"].as_array().map(Vec::len), Some(1));
+    assert_eq!(erasure["customer_ids"].as_array().map(Vec::len), Some(2));
     dev.settle();
-    let (code, said) = dev.refused(&format!("customer user_id:{MARK}-user"));
-    assert_eq!(code, 3, "{said}");
+    are_gone(&dev);
+    let left = dev.json("accounts memberships user_id:bob");
+    assert_eq!(left["memberships"], json!([]), "{left}");
     // Nobody else is gone.
     assert_eq!(figures(&dev), before);
     let folder = dev.stop();
@@ -332,8 +379,7 @@ fn a_person_is_erased(stores: &Stores) {
     // Its events are known by their ledger, or refused.
     let _imported = dev.run("import events.csv --on-error continue");
     dev.settle();
-    let (code, said) = dev.refused(&format!("customer user_id:{MARK}-user"));
-    assert_eq!(code, 3, "{said}");
+    are_gone(&dev);
     assert_eq!(dev.json("dead-letters list")["dead_letters"], json!([]));
     assert_eq!(figures(&dev), before);
 
@@ -355,11 +401,11 @@ fn a_person_is_erased(stores: &Stores) {
 }
 
 #[test]
-fn no_byte_of_an_erased_person_is_left_in_embedded_stores() {
+fn no_byte_of_an_erased_person_and_account_is_left_in_embedded_stores() {
     a_person_is_erased(&Stores::embedded());
 }
 
 #[test]
-fn no_byte_of_an_erased_person_is_left_in_redis_and_postgresql() {
+fn no_byte_of_an_erased_person_and_account_is_left_in_redis_and_postgresql() {
     a_person_is_erased(&Stores::servers());
 }

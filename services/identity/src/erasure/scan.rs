@@ -22,6 +22,8 @@ const REQUESTS: &str = "request";
 const PENDING: &str = "identity_import_pending";
 /// The service whose answers have ids alone: the same request is answered as before.
 const OWN_SERVICE: &str = "happypath.identity.v1.ErasureService/";
+/// The service whose answers have what people wrote beside ids.
+const ACCOUNTS: &str = "happypath.identity.v1.AccountService/";
 
 /// Removes the dead letters that have one of the values, and returns how many there were.
 ///
@@ -69,14 +71,21 @@ pub(super) async fn dead_letters(database: &Database, words: &Words) -> Result<u
     }
 }
 
-/// Removes the answers that have one of the values, and returns how many there were. Such a request
+/// Removes the answers that have one of the values, and of calls about accounts those that have one
+/// of the ids: roles and opportunities are beside them. Returns how many there were. Such a request
 /// that comes again is carried out again.
 ///
 /// # Errors
 /// As the database says.
-pub(super) async fn answers(database: &Database, words: &Words) -> Result<u64, DbErr> {
+pub(super) async fn answers(
+    database: &Database,
+    words: &Words,
+    ids: &[CustomerId],
+) -> Result<u64, DbErr> {
     let orm = database.orm();
-    if words.is_empty() {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let ids = Words::of_values(ids.iter().map(String::as_str));
+    if words.is_empty() && ids.is_empty() {
         return Ok(0);
     }
     let (mut after, mut removed) = (None::<(String, String)>, 0);
@@ -99,8 +108,11 @@ pub(super) async fn answers(database: &Database, words: &Words) -> Result<u64, D
             let id: String = row.try_get("", "request_id")?;
             let method: String = row.try_get("", "method")?;
             let response: Option<Vec<u8>> = row.try_get("", "response")?;
-            let is_theirs =
-                words.are_in(&id) || response.is_some_and(|response| words.are_in_bytes(&response));
+            let response = response.unwrap_or_default();
+            let is_of_accounts = method.starts_with(ACCOUNTS);
+            let is_theirs = words.are_in(&id)
+                || words.are_in_bytes(&response)
+                || (is_of_accounts && ids.are_in_bytes(&response));
             if is_theirs && !method.starts_with(OWN_SERVICE) {
                 let mut delete = Query::delete();
                 delete

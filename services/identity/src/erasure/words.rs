@@ -41,7 +41,8 @@ impl Words {
         Self::of_values(text.split(DIVIDER))
     }
 
-    fn of_values<'a>(all: impl IntoIterator<Item = &'a str>) -> Self {
+    /// Values as they are.
+    pub(super) fn of_values<'a>(all: impl IntoIterator<Item = &'a str>) -> Self {
         let mut words = Self::default();
         for value in all.into_iter().filter(|value| !value.trim().is_empty()) {
             let value = value.trim().to_lowercase();

@@ -1,6 +1,8 @@
 //! Erasure and suppression against real databases: who is gone stays gone, whoever sends their
 //! events again, at whichever process.
 
+mod accounts;
+
 use std::time::Duration;
 
 use decision::{Names, Source};

@@ -146,7 +146,7 @@ impl Saga {
         let words = Words::all(words);
         let database = self.parts.intake.store.database();
         scan::dead_letters(database, &words).await?;
-        scan::answers(database, &words).await?;
+        scan::answers(database, &words, &batch.customers(&waiting)).await?;
         batch.finish(&waiting, Step::DeadLetters);
         batch.finish(&waiting, Step::RememberedAnswers);
         for place in waiting {

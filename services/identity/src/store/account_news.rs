@@ -4,10 +4,15 @@
 //! is read when the row is claimed: so one row tells of all changes since, and a membership that
 //! begins or ends later is told of then.
 
+mod claim;
+pub(super) mod moves;
+pub(super) mod owe;
+
 use kernel::{CustomerId, Timestamp};
-use sea_orm::DbErr;
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
+use super::entity::{account_move, account_news};
 use super::{IdentityStore, Moment};
 
 /// A change of who is a member of an account, to be told to the account and to the customer.
@@ -25,7 +30,7 @@ pub struct AccountNews {
     pub role: String,
     /// True where the customer is a member in that role at `time`.
     pub is_member: bool,
-    /// Whether it is the customer's primary account.
+    /// True where it is the customer's primary account.
     pub is_primary: bool,
     /// The number of customers who are members of the account.
     pub member_count: u32,
@@ -33,12 +38,15 @@ pub struct AccountNews {
     pub number: u64,
     /// The time at which that was so: the time of the record.
     pub time: Timestamp,
-    /// Whether the customer is told: not where it is erased, or part of another.
+    /// True where the customer is told: not where it is erased, or part of another.
     pub tells_customer: bool,
-    /// Whether the account is told: not where it is erased, or part of another.
+    /// True where the account is told: not where it is erased, or part of another.
     pub tells_account: bool,
     /// True for what is told in bulk, since its change has many.
     pub is_bulk: bool,
+    /// The time from which there is something to tell again, since a membership begins or ends then;
+    /// absent for none.
+    pub next_time: Option<Timestamp>,
 }
 
 impl IdentityStore {
@@ -49,8 +57,8 @@ impl IdentityStore {
     /// # Errors
     /// As the database says.
     pub async fn claim_account_news(&self, now: Moment) -> Result<Vec<AccountNews>, DbErr> {
-        let _ = now;
-        Ok(Vec::new())
+        moves::look_through(self, now).await?;
+        claim::claim(self, now).await
     }
 
     /// Notes that news are in the streams. What changed since they were claimed stays owed.
@@ -58,8 +66,7 @@ impl IdentityStore {
     /// # Errors
     /// As the database says.
     pub async fn mark_account_news(&self, news: &[AccountNews]) -> Result<(), DbErr> {
-        let _ = news;
-        Ok(())
+        claim::mark(self, news).await
     }
 }
 
@@ -78,7 +85,14 @@ impl IdentityStore {
     /// # Errors
     /// As the database says.
     pub async fn owed_account_news(&self, at: Timestamp) -> Result<OwedNews, DbErr> {
-        let _ = at;
-        Ok(OwedNews::default())
+        let connection = self.database.orm();
+        let due = account_news::Column::DueTime.lte(at.as_millis());
+        Ok(OwedNews {
+            news: account_news::Entity::find()
+                .filter(due)
+                .count(connection)
+                .await?,
+            moves: account_move::Entity::find().count(connection).await?,
+        })
     }
 }

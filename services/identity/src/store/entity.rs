@@ -266,6 +266,8 @@ entity! {
         claim_time: i64,
         version: i64,
         is_bulk: bool,
+        /// 0 until there is one.
+        news_number: i64,
     }
 }
 

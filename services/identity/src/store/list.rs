@@ -5,12 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use identity_core::Identifier;
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
+use super::account::page;
 use super::entity::{customer, fragment, shared};
 use super::holding::live_identifiers;
 use super::{CustomerRecord, IdentityStore};
@@ -32,7 +30,7 @@ impl IdentityStore {
         Ok(self.complete(rows).await?.pop())
     }
 
-    /// Up to `limit` customers after one, oldest first.
+    /// Up to `limit` customers after one, oldest first; accounts are none.
     ///
     /// # Errors
     /// As the database says.
@@ -41,29 +39,16 @@ impl IdentityStore {
         after: Option<(Timestamp, CustomerId)>,
         limit: u64,
     ) -> Result<Vec<CustomerRecord>, DbErr> {
-        let mut select = customer::Entity::find();
-        if let Some((time, id)) = after {
-            select = select.filter(
-                Condition::any()
-                    .add(customer::Column::CreateTime.gt(time.as_millis()))
-                    .add(
-                        Condition::all()
-                            .add(customer::Column::CreateTime.eq(time.as_millis()))
-                            .add(customer::Column::CustomerId.gt(id.uuid())),
-                    ),
-            );
-        }
-        let rows = select
-            .order_by_asc(customer::Column::CreateTime)
-            .order_by_asc(customer::Column::CustomerId)
-            .limit(limit)
-            .all(self.database.orm())
-            .await?;
+        let select = customer::Entity::find().filter(customer::Column::Kind.eq(0_i16));
+        let rows = page(select, after, limit).all(self.database.orm()).await?;
         self.complete(rows).await
     }
 
     /// Adds fragments and identifiers to customers.
-    async fn complete(&self, rows: Vec<customer::Model>) -> Result<Vec<CustomerRecord>, DbErr> {
+    pub(super) async fn complete(
+        &self,
+        rows: Vec<customer::Model>,
+    ) -> Result<Vec<CustomerRecord>, DbErr> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }

@@ -4,6 +4,14 @@
 //! the rows of one customer, account, role and source are one membership, so that a merge joins
 //! memberships and an unmerge gives them back without a change of any row.
 
+mod forget;
+mod put;
+mod read;
+pub(super) mod rows;
+mod take;
+
+pub(super) use self::forget::delete_groups;
+
 use audit::AuditError;
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
@@ -11,7 +19,7 @@ use uuid::Uuid;
 
 use super::{AccountNews, IdentityStore};
 
-/// Whoever says that a customer belongs to an account.
+/// The source of the word that a customer belongs to an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MembershipSource {
     /// A call.
@@ -42,9 +50,9 @@ pub struct MembershipRecord {
     pub account: CustomerId,
     /// The role; empty for none.
     pub role: String,
-    /// Whoever says so.
+    /// The source of it.
     pub source: MembershipSource,
-    /// How sure that is, above 0 up to 1.
+    /// The confidence in it, above 0 up to 1.
     pub confidence: f64,
     /// The time from which it holds.
     pub valid_from: Timestamp,
@@ -64,9 +72,9 @@ pub struct MembershipPut<'a> {
     pub account: FragmentId,
     /// The role; empty for none.
     pub role: &'a str,
-    /// Whoever says so.
+    /// The source of it.
     pub source: MembershipSource,
-    /// How sure that is, above 0 up to 1.
+    /// The confidence in it, above 0 up to 1.
     pub confidence: f64,
     /// The time from which it holds; absent: as it is, or from now on where it is not known.
     pub valid_from: Option<Timestamp>,
@@ -85,7 +93,7 @@ pub struct NewMembership {
     pub account: FragmentId,
     /// [`MembershipSource::Event`] or [`MembershipSource::Domain`].
     pub source: MembershipSource,
-    /// How sure that is, above 0 up to 1.
+    /// The confidence in it, above 0 up to 1.
     pub confidence: f64,
     /// The time of the event. One before the end of a membership that was ended does not revive it.
     pub time: Timestamp,
@@ -101,7 +109,7 @@ pub struct WrittenMembership {
     pub membership: MembershipRecord,
     /// True where it was not known before.
     pub is_new: bool,
-    /// What the streams are to be told now; claimed for the caller.
+    /// The news to tell the streams now; claimed for the caller.
     pub news: Vec<AccountNews>,
 }
 
@@ -113,14 +121,14 @@ pub struct EndedMembership {
     /// The pairs of fragments, of the customer and of the account, whose rows were ended: whoever
     /// remembers that they are members forgets it.
     pub pairs: Vec<(FragmentId, FragmentId)>,
-    /// What the streams are to be told now; claimed for the caller.
+    /// The news to tell the streams now; claimed for the caller.
     pub news: Vec<AccountNews>,
 }
 
 /// The outcome of [`IdentityStore::take_memberships`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TakenMemberships {
-    /// What the streams are to be told now; claimed for the caller.
+    /// The news to tell the streams now; claimed for the caller.
     pub news: Vec<AccountNews>,
     /// The places of those that were left out, since the customer or the account has as many as may
     /// be.
@@ -189,8 +197,7 @@ impl IdentityStore {
         put: MembershipPut<'_>,
         now: Moment,
     ) -> Result<WrittenMembership, AccountError> {
-        let _ = (put, now);
-        Err(AccountError::NotFound)
+        put::put(self, put, now).await
     }
 
     /// Ends a membership at a time. One that has ended gets this end.
@@ -203,8 +210,7 @@ impl IdentityStore {
         end: Timestamp,
         now: Moment,
     ) -> Result<EndedMembership, AccountError> {
-        let _ = (id, end, now);
-        Err(AccountError::NotFound)
+        put::end(self, id, end, now).await
     }
 
     /// Writes memberships that events and domains say of, all at once. What is known already
@@ -217,8 +223,7 @@ impl IdentityStore {
         memberships: &[NewMembership],
         now: Moment,
     ) -> Result<TakenMemberships, DbErr> {
-        let _ = (memberships, now);
-        Ok(TakenMemberships::default())
+        take::take(self, memberships, now).await
     }
 
     /// Returns a membership by its id, or by that of any row that it was joined of.
@@ -226,8 +231,7 @@ impl IdentityStore {
     /// # Errors
     /// As the database says.
     pub async fn membership(&self, id: Uuid) -> Result<Option<MembershipRecord>, DbErr> {
-        let _ = id;
-        Ok(None)
+        read::one(self, id).await
     }
 
     /// Lists up to `limit` memberships of an account that hold at a time, by id after one; of a role,
@@ -242,8 +246,7 @@ impl IdentityStore {
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<MembershipRecord>, DbErr> {
-        let _ = (account, at, role, after, limit);
-        Ok(Vec::new())
+        read::of_account(self, account, (at, role), after, limit).await
     }
 
     /// Lists up to `limit` memberships of a customer that hold at a time, the primary one first and
@@ -259,8 +262,7 @@ impl IdentityStore {
         after: Option<(bool, Uuid)>,
         limit: usize,
     ) -> Result<Vec<MembershipRecord>, DbErr> {
-        let _ = (customer, at, after, limit);
-        Ok(Vec::new())
+        read::of_customer(self, customer, at, after, limit).await
     }
 
     /// Deletes up to [`crate::limits::MEMBERSHIPS_FORGOTTEN`] memberships, and places in buying
@@ -275,7 +277,6 @@ impl IdentityStore {
         fragments: &[FragmentId],
         now: Moment,
     ) -> Result<bool, DbErr> {
-        let _ = (fragments, now);
-        Ok(true)
+        forget::forget(self, fragments, now).await
     }
 }

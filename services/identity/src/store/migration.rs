@@ -1,4 +1,4 @@
-//! How the tables came to be.
+//! The migrations of the tables.
 
 use storage::Migration;
 
@@ -33,6 +33,16 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "m0006_number_graph",
         sqlite: include_str!("migration/m0006_number_graph.sqlite.sql"),
         postgres: include_str!("migration/m0006_number_graph.postgres.sql"),
+    },
+    Migration {
+        name: "m0007_create_account",
+        sqlite: include_str!("migration/m0007_create_account.sqlite.sql"),
+        postgres: include_str!("migration/m0007_create_account.postgres.sql"),
+    },
+    Migration {
+        name: "m0008_number_moves",
+        sqlite: include_str!("migration/m0008_number_moves.sqlite.sql"),
+        postgres: include_str!("migration/m0008_number_moves.postgres.sql"),
     },
 ];
 

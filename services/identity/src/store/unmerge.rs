@@ -11,12 +11,14 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::account_news::moves::note_parts;
 use super::commit::{lock_customers, record, set_root, write_customers};
 use super::entity::{cannot_link, evidence, fragment, identifier, merge};
 use super::holding::state_code;
 use super::operation::{OperationRecord, insert_operation};
 use super::split::insert_splits;
 use super::{CommitError, IdentityStore, News, SplitRecord, moved};
+use crate::chance::Chance;
 use crate::erasure::{self, Held};
 
 /// A customer who is taken apart.
@@ -51,7 +53,7 @@ impl IdentityStore {
     /// behind the split.
     pub async fn commit_parting(&self, parting: &Parting) -> Result<(), CommitError> {
         let transaction = self.database.begin_write().await?;
-        match write(&transaction, parting).await {
+        match write(&transaction, parting, self.chance.as_ref()).await {
             Ok(()) => {
                 transaction.commit().await?;
                 Ok(())
@@ -87,7 +89,11 @@ impl IdentityStore {
     }
 }
 
-async fn write(transaction: &DatabaseTransaction, parting: &Parting) -> Result<(), CommitError> {
+async fn write(
+    transaction: &DatabaseTransaction,
+    parting: &Parting,
+    chance: &dyn Chance,
+) -> Result<(), CommitError> {
     if !erasure::check(transaction, Held::ANY).await? {
         return Err(CommitError::Erased);
     }
@@ -115,6 +121,10 @@ async fn write(transaction: &DatabaseTransaction, parting: &Parting) -> Result<(
         if let Some(root) = part.first() {
             set_root(transaction, (*root).into(), part).await?;
         }
+    }
+    if let Some(from) = parting.operation.from.first() {
+        let parts = parting.parts.get(1..).unwrap_or_default();
+        note_parts(transaction, *from, parts, (parting.operation.time, chance)).await?;
     }
     let kept = parting.customers.first().map(|view| view.id);
     let changes = parting.customers.iter().map(|view| CustomerChange {

@@ -1,0 +1,149 @@
+//! Buying groups in the tables.
+
+use identity::limits;
+use identity::store::{AccountError, BuyingGroupRecord, Slot};
+use kernel::FragmentId;
+use uuid::Uuid;
+
+use super::store_town::{Town, said};
+use crate::fixture::Sql;
+
+fn slot(role: &str, required_count: u32, customers: &[FragmentId]) -> Slot<FragmentId> {
+    Slot {
+        role: role.to_owned(),
+        required_count,
+        customers: customers.to_vec(),
+    }
+}
+
+async fn read(town: &Town, id: Uuid) -> BuyingGroupRecord {
+    let group = town.store.buying_group(id, town.now).await;
+    group.expect("reads").expect("there")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_as_complete_as_members_fill_its_places_now() {
+    for sql in [Sql::Sqlite, Sql::Postgres] {
+        let mut town = Town::open(sql).await;
+        let (acme, other) = (town.account().await, town.account().await);
+        let (ann, bob, eve) = (
+            town.customer().await,
+            town.customer().await,
+            town.customer().await,
+        );
+        let mut ids = Vec::new();
+        for customer in [ann, bob] {
+            let moment = town.moment();
+            let put = town
+                .store
+                .put_membership(said(customer, acme, "user"), moment);
+            let written = put.await.expect("writes");
+            town.tell(&written.news).await;
+            ids.push(written.membership.id);
+        }
+        let slots = [
+            slot("decision_maker", 1, &[ann]),
+            slot("champion", 2, &[ann, bob]),
+            slot("influencer", 0, &[]),
+            slot("blocker", 1, &[]),
+        ];
+        let put = town.store.put_buying_group(acme, "crm-1", &slots, town.now);
+        let (group, is_new) = put.await.expect("writes");
+        assert!(is_new);
+        assert!((group.completeness - 0.75).abs() < 1e-9);
+        let roles: Vec<_> = group.slots.iter().map(|it| it.role.as_str()).collect();
+        let expected = ["decision_maker", "champion", "influencer", "blocker"];
+        assert_eq!(roles, expected);
+        assert_eq!(read(&town, group.id).await, group);
+
+        // Joined, the two are one person, in one place of each role.
+        town.merge(ann, bob).await;
+        let one = read(&town, group.id).await;
+        assert_eq!(one.slots[1].customers, [ann.into()]);
+        assert!((one.completeness - 0.5).abs() < 1e-9);
+        town.unmerge(bob).await;
+        assert_eq!(read(&town, group.id).await, group);
+
+        town.pass(10);
+        let ended = town
+            .store
+            .end_membership(ids[1], town.now, town.moment())
+            .await;
+        ended.expect("ends");
+        let fewer = read(&town, group.id).await;
+        assert_eq!(fewer.slots[1].customers, [ann.into()]);
+        assert!((fewer.completeness - 0.5).abs() < 1e-9);
+
+        let stranger = [slot("user", 1, &[ann]), slot("champion", 1, &[ann, eve])];
+        let put = town
+            .store
+            .put_buying_group(acme, "crm-1", &stranger, town.now);
+        let (slot_at, customer_at) = match put.await {
+            Err(AccountError::NotMember { slot, customer }) => (slot, customer),
+            put => panic!("a stranger: {put:?}"),
+        };
+        assert_eq!((slot_at, customer_at), (1, 1));
+        let nothing = [slot("champion", 0, &[])];
+        let put = town
+            .store
+            .put_buying_group(acme, "crm-1", &nothing, town.now);
+        let (replaced, is_new) = put.await.expect("writes");
+        assert_eq!(
+            (replaced.id, is_new, replaced.slots.len()),
+            (group.id, false, 1)
+        );
+        assert!((replaced.completeness - 1.0).abs() < 1e-9);
+        assert!(replaced.update_time > replaced.create_time);
+
+        let put = town
+            .store
+            .put_buying_group(other, "crm-1", &nothing, town.now);
+        let (of_other, is_new) = put.await.expect("writes");
+        assert!(is_new);
+        let listed = town
+            .store
+            .buying_groups(Some(other.into()), town.now, None, 10);
+        let listed: Vec<Uuid> = listed
+            .await
+            .expect("lists")
+            .iter()
+            .map(|it| it.id)
+            .collect();
+        assert_eq!(listed, [of_other.id]);
+        let behind = town.store.buying_groups(None, town.now, Some(group.id), 10);
+        let behind: Vec<Uuid> = behind
+            .await
+            .expect("lists")
+            .iter()
+            .map(|it| it.id)
+            .collect();
+        assert_eq!(behind, [of_other.id]);
+        let nobody = FragmentId::new(Uuid::now_v7()).into_account();
+        let put = town.store.put_buying_group(nobody, "x", &nothing, town.now);
+        assert!(matches!(put.await, Err(AccountError::NoAccount)));
+        for is_there in [true, false] {
+            let deleted = town.store.delete_buying_group(group.id).await;
+            assert_eq!(deleted.expect("deletes"), is_there);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_groups_than_may_be_are_refused() {
+    let mut town = Town::in_memory().await;
+    let acme = town.account().await;
+    let slots = [slot("champion", 1, &[])];
+    for number in 0..limits::BUYING_GROUPS_OF_ACCOUNT {
+        let opportunity = format!("o{number}");
+        let put = town
+            .store
+            .put_buying_group(acme, &opportunity, &slots, town.now);
+        put.await.expect("writes");
+    }
+    let beyond = town
+        .store
+        .put_buying_group(acme, "one more", &slots, town.now);
+    assert!(matches!(beyond.await, Err(AccountError::TooManyGroups)));
+    let known = town.store.put_buying_group(acme, "o7", &slots, town.now);
+    assert!(!known.await.expect("writes").1);
+}

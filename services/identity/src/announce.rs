@@ -14,7 +14,7 @@ use crate::ingest::Intake;
 use crate::limits::{
     ANNOUNCE_INTERVAL, ANNOUNCEMENTS_UNDER_WAY, APPEND_PATIENCE, INTERRUPTED_SOURCES,
 };
-use crate::store::News;
+use crate::store::{AccountNews, News};
 
 /// The news whose announcement is under way in this process: they are not overdue, however long a
 /// full stream or the events before them take. Cheap to clone.
@@ -41,7 +41,16 @@ impl UnderWay {
     /// Begins the announcement of news, with the events of an ordered source if they have one. A
     /// request is none: merges that an earlier try of it made are looked for anyway.
     pub(crate) fn begin(&self, news: &[News], source: Option<&str>) -> Announcing {
-        let ids: Vec<Uuid> = news.iter().map(News::id).collect();
+        self.begin_ids(news.iter().map(News::id).collect(), source)
+    }
+
+    /// Begins to tell of memberships, and of merges of accounts.
+    pub(crate) fn begin_members(&self, members: &[AccountNews], news: &[News]) -> Announcing {
+        let members = members.iter().map(|it| it.id);
+        self.begin_ids(members.chain(news.iter().map(News::id)).collect(), None)
+    }
+
+    fn begin_ids(&self, ids: Vec<Uuid>, source: Option<&str>) -> Announcing {
         if !ids.is_empty() {
             self.lock().under_way.extend(&ids);
         }
@@ -61,8 +70,8 @@ impl UnderWay {
         interrupted.len() >= INTERRUPTED_SOURCES || interrupted.contains_key(source)
     }
 
-    fn has(&self, news: &News) -> bool {
-        self.lock().under_way.contains(&news.id())
+    fn has(&self, id: Uuid) -> bool {
+        self.lock().under_way.contains(&id)
     }
 
     fn lock(&self) -> MutexGuard<'_, Merges> {
@@ -132,6 +141,7 @@ impl Announcer {
         if self.under_way >= ANNOUNCEMENTS_UNDER_WAY {
             return;
         }
+        self.tell_members().await;
         let now = self.intake.own_clock.now();
         let tables = self.intake.resolver.tables();
         let mut news = match tables.claim_unannounced(now).await {
@@ -141,7 +151,7 @@ impl Announcer {
                 return;
             }
         };
-        news.retain(|it| !self.intake.under_way.has(it));
+        news.retain(|it| !self.intake.under_way.has(it.id()));
         if news.is_empty() {
             return;
         }
@@ -154,6 +164,38 @@ impl Announcer {
                 related.len()
             });
         }
+    }
+
+    /// Looks once for changes of memberships, and begins to tell what it finds.
+    async fn tell_members(&mut self) {
+        let moment = self.intake.moment();
+        let claimed = self
+            .intake
+            .resolver
+            .tables()
+            .claim_account_news(moment)
+            .await;
+        let mut news = match claimed {
+            Ok(news) => news,
+            Err(error) => {
+                tracing::warn!(%error, "overdue memberships not read");
+                return;
+            }
+        };
+        news.retain(|it| !self.intake.under_way.has(it.id));
+        if news.is_empty() {
+            return;
+        }
+        self.under_way += news.len();
+        let intake = Arc::clone(&self.intake);
+        self.tasks.spawn(async move {
+            let deadline = Some(Instant::now() + APPEND_PATIENCE);
+            if let Err(error) = intake.announce_memberships(&news, deadline).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "memberships not told; they are tried again");
+            }
+            news.len()
+        });
     }
 
     /// Waits for what was begun.
@@ -256,6 +298,6 @@ mod tests {
         under_way.begin(&two, Some("s")).done();
         assert!(!under_way.was_interrupted("s"));
         under_way.begin(&one, Some("s")).done();
-        assert!(!under_way.was_interrupted("s") && !under_way.has(&one[0]));
+        assert!(!under_way.was_interrupted("s") && !under_way.has(one[0].id()));
     }
 }

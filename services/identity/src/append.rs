@@ -136,7 +136,7 @@ impl Appender {
     pub async fn refusal(&self, stream: StreamId) -> AppendError {
         match engine::full_quarantine(self.hot.as_ref(), stream).await {
             Ok(Some(owner)) => AppendError::QuarantineFull { stream, owner },
-            // Where that cannot be told, it is full all the same.
+            // It is full all the same where that cannot be told.
             Ok(None) | Err(_) => AppendError::Full(stream),
         }
     }
@@ -267,13 +267,16 @@ impl Appender {
     }
 }
 
-/// How many records are events: merges ride along and do not count.
+/// The number of records that are events: merges ride along and do not count, nor do those of
+/// events of customers for their accounts.
 pub(crate) fn events(records: &[Sequenced]) -> usize {
     use proto::stream::v1::record::Body;
-    records
-        .iter()
-        .filter(|sequenced| matches!(sequenced.record.body, Some(Body::Event(_))))
-        .count()
+    let is_event = |own: &&Sequenced| match &own.record.body {
+        // No event of a customer has a member.
+        Some(Body::Event(event)) => event.member_id.is_empty(),
+        _ => false,
+    };
+    records.iter().filter(is_event).count()
 }
 
 /// Cuts records to appends that the store takes, each of one stretch where a source tells what was

@@ -2,6 +2,8 @@
 //!
 //! A test proves that the verdict is the interpreter's.
 
+mod group;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -18,6 +20,8 @@ use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 use proto::stream::v1 as stream;
 use proto::stream::v1::value::Kind;
 
+pub use self::group::PreparedGroup;
+pub(crate) use self::group::{nobody as no_account, prepare_account};
 use crate::clock::ClockReading;
 use crate::sender_clock::Times;
 
@@ -30,8 +34,12 @@ pub struct Prepared {
     pub sequence: u64,
     /// When it happened.
     pub time: Timestamp,
-    /// Who it happened to.
+    /// True where it names no customer, but accounts alone.
+    pub is_of_accounts: bool,
+    /// The identifiers of whom it happened to; none of an event of accounts alone.
     pub screened: Screened,
+    /// The groups whose types are namespaces of accounts.
+    pub groups: Vec<PreparedGroup>,
     /// The event without customer and identifiers.
     pub event: stream::Event,
 }
@@ -40,6 +48,9 @@ pub struct Prepared {
 const EVENT_ID_CHARS: usize = 100;
 /// Characters of a namespace.
 const NAMESPACE_CHARS: usize = 64;
+/// The rule of names of namespaces and types of groups.
+const NAMESPACE_RULE: &str =
+    "must have a name of lower case letters, digits and `_`, at most 64, beginning with a letter";
 /// An object without values, in JSON.
 const EMPTY_OBJECT: &str = "{}";
 
@@ -72,36 +83,51 @@ pub fn prepare(
         violations.push(wrong);
         String::new()
     });
+    let told = group::tellings(&mut event, &traits, &mut violations);
     if !violations.is_empty() {
         return Err(violations);
     }
+    let kept = groups(event.groups);
+    let groups = group::prepare(&kept, told, namespaces);
     let others = event.other_identifiers.into_iter();
     let others = others.map(|other| (other.namespace, other.value));
+    let is_of_accounts = event.identifiers.is_empty() && others.len() == 0;
     let mut screened = screen(namespaces, event.identifiers.into_iter().chain(others));
     screened.is_alias = event.is_alias;
-    if screened.kept.is_empty() {
+    if is_of_accounts {
+        if groups.iter().all(|own| own.screened.kept.is_empty()) {
+            let dropped = |place| {
+                let own = groups.iter().find(|own| own.place == Some(place))?;
+                own.screened.dropped.first()
+            };
+            return Err(vec![group::nobody(&kept, dropped)]);
+        }
+    } else if screened.kept.is_empty() {
         return Err(vec![nobody(&screened.dropped)]);
     }
-    Ok(Prepared {
+    let mut prepared = Prepared {
         index,
         sequence: event.sequence,
         time: times.time,
+        is_of_accounts,
         screened,
+        groups,
         event: stream::Event {
-            joined_ids: bytes::Bytes::new(),
             event_id: event.event_id,
             name: normal_name(event.name),
-            properties: named_values(properties),
-            traits: named_traits(traits),
-            identifiers: Vec::new(),
-            fragment_id: bytes::Bytes::new(),
             sent_time_ms: times.sent.map(Timestamp::as_millis),
             sender_time_ms: times.by_sender.map(Timestamp::as_millis),
-            groups: groups(event.groups),
-            context_json,
-            graph_epoch: 0,
+            groups: kept,
+            ..stream::Event::default()
         },
-    })
+    };
+    // An account's own event has neither: they are of a customer.
+    if !is_of_accounts {
+        prepared.event.properties = named_values(properties);
+        prepared.event.traits = named_traits(traits);
+        prepared.event.context_json = context_json;
+    }
+    Ok(prepared)
 }
 
 /// Returns a name in its normal form, without a copy where it has that already.
@@ -209,8 +235,9 @@ pub fn check_event(event: &v1::Event) -> Vec<Violation> {
         violations.push(Violation::new("name", fault.to_string()));
     }
     let count = event.identifiers.len() + event.other_identifiers.len();
-    if count == 0 {
-        violations.push(Violation::new("identifiers", "must have at least 1"));
+    if count == 0 && event.groups.is_empty() {
+        let rule = "must have at least 1, or `groups` must";
+        violations.push(Violation::new("identifiers", rule));
     } else if count > caps::IDENTIFIERS_PER_EVENT {
         violations.push(Violation::new(
             "identifiers",
@@ -229,7 +256,21 @@ pub fn check_event(event: &v1::Event) -> Vec<Violation> {
     } else {
         violations.extend(pairs("groups", &event.groups));
     }
+    if event.group_traits.len() > caps::IDENTIFIERS_PER_EVENT {
+        violations.push(Violation::new("group_traits", "must have at most 20"));
+    } else {
+        violations.extend(types("group_traits", event.group_traits.keys()));
+    }
     violations
+}
+
+/// The faults of the keys of a map of types of groups, sorted.
+fn types<'a>(field: &str, names: impl Iterator<Item = &'a String>) -> Vec<Violation> {
+    let wrong = names.filter(|name| !is_namespace(name));
+    let wrong = wrong.map(|name| Violation::new(place(field, name), NAMESPACE_RULE));
+    let mut wrong: Vec<Violation> = wrong.collect();
+    wrong.sort();
+    wrong
 }
 
 /// The faults of a map of identifiers or groups, sorted.
@@ -247,10 +288,7 @@ fn pairs(field: &str, map: &HashMap<String, String>) -> Vec<Violation> {
 fn pair(name: &str, value: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let is_named = is_namespace(name);
     let has_value = !value.is_empty() && !is_longer(value, caps::IDENTIFIER_CHARS);
-    let of_name = (!is_named).then_some((
-        "namespace",
-        "must have a name of lower case letters, digits and `_`, at most 64, beginning with a letter",
-    ));
+    let of_name = (!is_named).then_some(("namespace", NAMESPACE_RULE));
     let of_value = (!has_value).then_some(("value", "must have a value of 1 to 400 characters"));
     of_name.into_iter().chain(of_value)
 }
@@ -259,7 +297,11 @@ fn pair(name: &str, value: &str) -> impl Iterator<Item = (&'static str, &'static
 fn groups(groups: HashMap<String, String>) -> Vec<stream::Group> {
     let groups = groups.into_iter();
     let mut groups: Vec<_> = groups
-        .map(|(r#type, key)| stream::Group { r#type, key })
+        .map(|(r#type, key)| stream::Group {
+            r#type,
+            key,
+            account_id: bytes::Bytes::new(),
+        })
         .collect();
     groups.sort_unstable_by(|a, b| a.r#type.cmp(&b.r#type));
     groups
@@ -271,7 +313,7 @@ fn place(field: &str, key: &str) -> String {
     format!("{field}[{shown:?}]")
 }
 
-/// Whether a text has more characters than this; most are told by their bytes.
+/// Returns whether a text has more characters than this; most are told by their bytes.
 fn is_longer(text: &str, chars: usize) -> bool {
     text.len() > chars && text.chars().count() > chars
 }

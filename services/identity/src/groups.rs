@@ -4,15 +4,37 @@ use std::sync::Arc;
 
 use ::rpc::TraceParent;
 use identity_core::Resolution;
-use kernel::{CustomerId, PartitionCount, Timestamp};
+use kernel::{CustomerId, PartitionCount, PartitionId, Timestamp};
 use proto::convert::id_bytes;
-use proto::stream::v1::{CustomerMerged, CustomerSplit, MergeAwaited, Record, record::Body};
+use proto::stream::v1::{
+    self as stream, CustomerMerged, CustomerSplit, MergeAwaited, Record, record::Body,
+};
 
 use crate::append::{Group, Sequenced};
 use crate::event::Prepared;
 use crate::evidence;
-use crate::store::{News, SplitRecord};
+use crate::ingest::ResolvedGroup;
+use crate::membership;
+use crate::store::{AccountNews, News, SplitRecord};
 use crate::stretch::Stretches;
+
+/// The customer of an event, with what it did to others.
+pub(crate) struct Acted {
+    /// The customer; the evidence goes into the record.
+    pub(crate) resolution: Resolution,
+    /// The graph epoch of the customer.
+    pub(crate) epoch: u64,
+    /// The merges and splits that the event made.
+    pub(crate) news: Vec<News>,
+}
+
+/// The place of the records of an event.
+struct At {
+    sequence: u64,
+    time: Timestamp,
+    /// The partition and the stretch of its customer; absent where it names none.
+    beside: Option<(PartitionId, Option<Arc<str>>)>,
+}
 
 /// Records by partition, in the order in which they came.
 pub(crate) struct Groups {
@@ -34,36 +56,39 @@ impl Groups {
         }
     }
 
-    /// Adds an event, after the news of the customers that it split off and joined, in the order in
-    /// which that happened. The graph epoch of its customer is told where it names others.
+    /// Adds an event, after the news of the customers and the accounts that it split off and joined,
+    /// in the order in which that happened, and of the memberships that it began. The graph epoch of
+    /// its customer is told where it names others. Each of its accounts gets a record of its own.
     pub(crate) fn add(
         &mut self,
-        event: Prepared,
-        resolution: &mut Resolution,
-        (news, epoch): (&[News], u64),
+        mut event: Prepared,
+        mut acted: Option<&mut Acted>,
+        accounts: Vec<ResolvedGroup>,
+        members: &[AccountNews],
     ) {
-        let customer = resolution.customer;
-        let stretch = self.stretches.pass(resolution, event.sequence);
-        let own = self.partitions.partition_of(customer.fragment());
-        for it in news {
-            let (told, record) = match it {
-                News::Merge(merge) => {
-                    // Into the customer of the event, who may be an older one than of that merge.
-                    let epoch = epoch.max(merge.graph_epoch);
-                    let way = (merge.from, customer);
-                    merged(way, epoch, event.time, &self.trace_parent)
-                }
-                News::Split(record) => split(record, event.time, &self.trace_parent),
-            };
-            // The records of one event go together, where they go to one partition.
-            let is_beside = self.partitions.partition_of(told.fragment()) == own;
-            let stretch = stretch.clone().filter(|_| is_beside);
-            self.push(event.sequence, stretch, (told, record));
+        let mut at = At {
+            sequence: event.sequence,
+            time: event.time,
+            beside: None,
+        };
+        let mut stretch = None;
+        if let Some(acted) = acted.as_deref() {
+            let customer = acted.resolution.customer;
+            stretch = self.stretches.pass(&acted.resolution, event.sequence);
+            at.beside = Some((self.partition(customer), stretch.clone()));
+            self.add_news(&acted.news, customer, acted.epoch, &at);
         }
+        if !(accounts.is_empty() && members.is_empty()) {
+            let member = acted.as_deref().map(|it| it.resolution.customer);
+            self.add_accounts(&mut event, member, accounts, (members, &at));
+        }
+        let Some(acted) = acted.take() else { return };
+        let resolution = &mut acted.resolution;
+        let customer = resolution.customer;
         let mut body = event.event;
         let is_own = resolution.fragment == customer.fragment();
         if !is_own || !resolution.merged.is_empty() {
-            body.graph_epoch = epoch;
+            body.graph_epoch = acted.epoch;
         }
         evidence::write(&mut body, resolution);
         let record = Record {
@@ -76,13 +101,80 @@ impl Groups {
         self.push(event.sequence, stretch, (customer, record));
     }
 
+    /// Adds the news of those whom an event joined into a subject, or split off.
+    fn add_news(&mut self, news: &[News], subject: CustomerId, epoch: u64, at: &At) {
+        for it in news {
+            let told = match it {
+                News::Merge(merge) => {
+                    // Into the subject of the event, who may be an older one than of that merge.
+                    let epoch = epoch.max(merge.graph_epoch);
+                    let way = (merge.from, subject);
+                    merged(way, epoch, at.time, &self.trace_parent)
+                }
+                News::Split(record) => split(record, at.time, &self.trace_parent),
+            };
+            self.push_beside(at, None, told);
+        }
+    }
+
+    /// Adds the accounts of an event: their news, the memberships that began, and a record of the
+    /// event for each. Names them on the event.
+    fn add_accounts(
+        &mut self,
+        event: &mut Prepared,
+        member: Option<CustomerId>,
+        accounts: Vec<ResolvedGroup>,
+        (members, at): (&[AccountNews], &At),
+    ) {
+        for own in &accounts {
+            self.add_news(&own.news, own.resolution.customer, own.epoch, at);
+        }
+        for news in members {
+            for told in membership::told(news, at.time) {
+                self.push_beside(at, None, told);
+            }
+        }
+        for mut own in accounts {
+            if own.resolution.is_refused {
+                continue;
+            }
+            let account = own.resolution.customer;
+            let stretch = self.stretches.pass(&own.resolution, at.sequence);
+            let record = Record {
+                customer_id: id_bytes(account),
+                time_ms: at.time.as_millis(),
+                trace_parent: self.trace_parent.clone(),
+                body: Some(Body::Event(of_account(event, member, &mut own))),
+                ..Record::default()
+            };
+            self.push_beside(at, stretch, (account, record));
+            let group = own.group.place;
+            let group = group.and_then(|place| event.event.groups.get_mut(place));
+            if let Some(group) = group {
+                group.account_id = id_bytes(account);
+            }
+        }
+    }
+
+    /// Adds a record of an event. Those of one event go together, where they go to one partition.
+    fn push_beside(&mut self, at: &At, own: Option<Arc<str>>, told: (CustomerId, Record)) {
+        let partition = self.partition(told.0);
+        let beside = at.beside.as_ref().filter(|(own, _)| *own == partition);
+        let stretch = beside.map_or(own, |(_, stretch)| stretch.clone());
+        self.push(at.sequence, stretch, told);
+    }
+
+    fn partition(&self, subject: CustomerId) -> PartitionId {
+        self.partitions.partition_of(subject.fragment())
+    }
+
     fn push(
         &mut self,
         sequence: u64,
         stretch: Option<Arc<str>>,
         (customer, record): (CustomerId, Record),
     ) {
-        let partition = self.partitions.partition_of(customer.fragment());
+        let partition = self.partition(customer);
         self.records[usize::from(partition.number())].push(Sequenced {
             sequence,
             stretch,
@@ -97,6 +189,32 @@ impl Groups {
             .filter(|(_, records)| !records.is_empty())
             .map(|(partition, records)| Group { partition, records })
             .collect()
+    }
+}
+
+/// The event as its account has it: that it happened, by whom, and what it tells of the account.
+fn of_account(
+    event: &Prepared,
+    member: Option<CustomerId>,
+    own: &mut ResolvedGroup,
+) -> stream::Event {
+    let resolution = &own.resolution;
+    let is_own = resolution.fragment == resolution.customer.fragment();
+    let joined = resolution.merged.iter().flat_map(|from| *from.as_bytes());
+    stream::Event {
+        event_id: event.event.event_id.clone(),
+        name: event.event.name.clone(),
+        traits: std::mem::take(&mut own.group.traits),
+        sent_time_ms: event.event.sent_time_ms,
+        sender_time_ms: event.event.sender_time_ms,
+        fragment_id: id_bytes(resolution.fragment.into()),
+        joined_ids: joined.collect::<Vec<u8>>().into(),
+        graph_epoch: match is_own && resolution.merged.is_empty() {
+            true => 0,
+            false => own.epoch,
+        },
+        member_id: member.map(id_bytes).unwrap_or_default(),
+        ..stream::Event::default()
     }
 }
 

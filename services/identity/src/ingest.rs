@@ -1,8 +1,11 @@
 //! Takes events in: screened, resolved, grouped by partition, ready to append.
 
 mod accepted;
+mod account;
+mod batch;
+mod claims;
+mod memberships;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::rpc::Violation;
@@ -15,36 +18,38 @@ use proto::identity::v1;
 use runtime::PositionScope;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use uuid::Uuid;
 
-pub use self::accepted::{Accepted, AcceptedEvent, Outbound};
+pub use self::accepted::{Accepted, AcceptedEvent, AcceptedGroup, Outbound};
+pub(crate) use self::claims::ResolvedGroup;
 use crate::announce::UnderWay;
 use crate::append::{AppendError, Appender, Group, Took};
 use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
-use crate::erasure::Held;
 use crate::erasure::Tombstones;
-use crate::event::{Prepared, nobody, prepare};
-use crate::groups::Groups;
-use crate::ledger::{Ledgers, place_of};
+use crate::event::{Prepared, prepare};
+use crate::follow::Follower;
+use crate::ledger::Ledgers;
 use crate::limits::DEFINITIONS_PATIENCE;
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
+use crate::pairs::KnownPairs;
 use crate::rejected::Rejected;
-use crate::resolve::{ResolveError, Resolved, Resolver, Subject};
-use crate::sources::{Replays, Source, Taking};
-use crate::store::{Cause, IdentityStore, News, Origin, Origins, SentAs};
-
-/// Why merges by events are on record.
-const EVENT_REASON: &str = "event";
+use crate::resolve::{ResolveError, Resolver};
+use crate::sources::{Replays, Source};
+use crate::store::{IdentityStore, News};
 
 /// The way in.
 #[derive(Debug)]
 pub struct Intake {
     pub(crate) resolver: Resolver,
+    /// Resolves accounts.
+    pub(crate) accounts: Resolver,
+    /// The memberships by event that are known.
+    pub(crate) pairs: KnownPairs,
     /// The tables, for whoever only reads.
     pub(crate) store: IdentityStore,
     pub(crate) tombstones: Tombstones,
+    pub(crate) follower: Follower,
     pub(crate) appender: Appender,
     pub(crate) clock: IngestClock,
     /// The clock of this machine.
@@ -83,94 +88,6 @@ impl Intake {
         let accepted = Accepted::none(stream, rejected, replays);
         self.resolve_prepared(prepared, source, &namespaces, accepted)
             .await
-    }
-
-    /// Resolves what was read, and groups it by partition.
-    ///
-    /// # Errors
-    /// As [`Resolver::resolve`].
-    pub(crate) async fn resolve_prepared(
-        &self,
-        mut prepared: Vec<Prepared>,
-        source: Source<'_>,
-        namespaces: &Rules,
-        mut accepted: Accepted,
-    ) -> Result<Accepted, ResolveError> {
-        let digest = source.digest();
-        accepted.outbound.source = self.stream_source(source, digest.as_deref());
-        accepted.outbound.taking = taking(source, digest.as_deref(), &prepared);
-        if prepared.is_empty() {
-            return Ok(accepted);
-        }
-        let name = source.stream_name(digest.as_deref());
-        let name = name.as_deref();
-        let subjects = prepared.iter_mut().map(|event| {
-            if event.event.event_id.is_empty() {
-                event.event.event_id = event_id(digest.as_deref(), event.sequence);
-            }
-            self.subject(event, name, source)
-        });
-        let subjects = subjects.collect();
-        let request_id = match source {
-            Source::Request(id) => id,
-            Source::None | Source::Named(..) | Source::Import(_) => "",
-        };
-        let ordered = source.if_ordered(name);
-        let cause = Cause {
-            reason: EVENT_REASON,
-            request_id,
-            time: self.own_clock.now(),
-            // A request is remembered in the database anyway, and a source needs it only where it
-            // was interrupted here.
-            looks_back: !request_id.is_empty()
-                || ordered.is_some_and(|name| self.under_way.was_interrupted(name)),
-            origins: &Batch {
-                events: &prepared,
-                source: source.name(),
-            },
-            policy_version: namespaces.policy.version,
-            // Told by the resolver.
-            held: Held::ANY,
-        };
-        let resolved = self.resolver.resolve(namespaces, subjects, cause).await?;
-        self.metrics.resolved(&resolved.news, resolved.outcome);
-        let announcing = self.under_way.begin(&resolved.news, ordered);
-        accepted.outbound.announcing = Some(announcing);
-        self.group(prepared, resolved, &mut accepted);
-        Ok(accepted)
-    }
-
-    /// Groups the records of events that were resolved by partition, with the news of those whom they
-    /// joined and split off. Refuses those of which nothing is left that names anybody.
-    fn group(&self, prepared: Vec<Prepared>, resolved: Resolved, accepted: &mut Accepted) {
-        let mut by_event: HashMap<usize, Vec<News>> = HashMap::new();
-        for (news, place) in resolved.news.iter().zip(resolved.places) {
-            by_event.entry(place).or_default().push(news.clone());
-        }
-        accepted.outbound.news = resolved.news;
-        let mut groups = Groups::new(self.partitions);
-        let resolutions = resolved.resolutions.into_iter().zip(resolved.epochs);
-        for (place, (event, (mut resolution, epoch))) in
-            prepared.into_iter().zip(resolutions).enumerate()
-        {
-            let index = event.index;
-            self.metrics.left_out(&resolution.dropped);
-            if resolution.is_refused {
-                accepted.rejected.insert(index, nobody(&resolution.dropped));
-                continue;
-            }
-            let event_id = event.event.event_id.clone();
-            let corrected_time = event.event.sender_time_ms.map(|_| event.time);
-            let news = by_event.remove(&place).unwrap_or_default();
-            groups.add(event, &mut resolution, (&news, epoch));
-            accepted.events.push(AcceptedEvent {
-                index,
-                event_id,
-                resolution,
-                corrected_time,
-            });
-        }
-        accepted.outbound.groups = groups.into_groups();
     }
 
     /// The stream that takes what was sent for one. On stream time there is one lane, because time
@@ -212,6 +129,8 @@ impl Intake {
             ticket,
             news,
             announcing,
+            members,
+            joining: _until_told,
         } = outbound;
         let appended = self
             .append_groups(stream, groups, source.as_deref(), deadline)
@@ -226,6 +145,7 @@ impl Intake {
             ticket.arrived(took.newest);
         }
         self.announced(&news).await;
+        self.members_told(&members).await;
         if let Some(taking) = taking {
             taking.finish(self.resolver.tables(), took).await?;
         }
@@ -323,55 +243,6 @@ impl Intake {
         }
         (prepared, rejected)
     }
-
-    fn subject(&self, event: &mut Prepared, name: Option<&str>, source: Source<'_>) -> Subject {
-        self.clock.observe(event.time);
-        let place = match source {
-            // It may be sent again in another batch.
-            Source::Import(_) => place_of(&event.event.event_id),
-            Source::None | Source::Request(_) | Source::Named(..) => event.sequence,
-        };
-        Subject {
-            screened: std::mem::take(&mut event.screened),
-            event_time: event.time,
-            sent: name.map(|name| SentAs::event(name, place)),
-            time: if self.clock.is_virtual() {
-                event.time
-            } else {
-                self.clock.now()
-            },
-        }
-    }
-}
-
-/// The events of a batch, for the record.
-#[derive(Debug)]
-struct Batch<'a> {
-    events: &'a [Prepared],
-    source: &'a str,
-}
-
-impl Origins for Batch<'_> {
-    fn origin(&self, place: usize) -> Origin<'_> {
-        self.events
-            .get(place)
-            .map_or_else(Origin::default, |event| Origin {
-                event_id: &event.event.event_id,
-                source: self.source,
-                time: Some(event.time),
-            })
-    }
-}
-
-/// The mark of a source once the events of a message are taken; absent without an ordered one.
-fn taking(source: Source<'_>, digest: Option<&str>, prepared: &[Prepared]) -> Option<Taking> {
-    let (Source::Named(..), Some(digest), Some(last)) = (source, digest, prepared.last()) else {
-        return None;
-    };
-    Some(Taking {
-        source: digest.to_owned(),
-        sequence: last.sequence,
-    })
 }
 
 /// The fault of an event of an import that has no id.
@@ -380,18 +251,15 @@ fn nameless() -> Violation {
     Violation::new("event_id", description)
 }
 
-/// The same event of the same source has the same id, however often it is sent.
-fn event_id(digest: Option<&str>, sequence: u64) -> String {
-    match digest {
-        Some(digest) => format!("{digest}-{sequence}"),
-        None => Uuid::now_v7().to_string(),
-    }
-}
-
-/// Returns whether all namespaces of an event are known.
+/// Returns whether all namespaces of an event are known; of an event of accounts alone, whether any
+/// type of a group is one, since it is refused otherwise. Groups beside customers may be of any type.
 fn names_known(event: &v1::Event, known: &Rules) -> bool {
+    if event.identifiers.is_empty() && event.other_identifiers.is_empty() {
+        let mut types = event.groups.keys();
+        return event.groups.is_empty() || types.any(|it| known.accounts().has_type(it));
+    }
     let others = event.other_identifiers.iter();
     let others = others.map(|other| &other.namespace);
     let mut all = event.identifiers.keys().chain(others);
-    all.all(|namespace| known.find(namespace).is_some())
+    all.all(|it| known.find(it).is_some() || known.accounts().has_type(it))
 }

@@ -299,7 +299,7 @@ async fn resolve(
         replayed_count: 0,
         position: String::new(),
         refusal: String::new(),
-        created_count: of(|event| event.resolution.is_new),
+        created_count: of(|event| event.resolution.as_ref().is_some_and(|it| it.is_new)),
         corrected_count: of(|event| event.corrected_time.is_some()),
         rejected,
         omitted_fault_count,

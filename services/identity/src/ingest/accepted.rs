@@ -1,15 +1,15 @@
 //! Events that were read and resolved, and their records on the way to the streams.
 
 use hot::StreamName;
-use identity_core::Resolution;
-use kernel::Timestamp;
+use identity_core::{DropReason, Resolution};
+use kernel::{CustomerId, Timestamp};
 
 use crate::announce::Announcing;
 use crate::append::Group;
 use crate::ledger::Ticket;
 use crate::rejected::Rejected;
 use crate::sources::{Replays, Taking};
-use crate::store::News;
+use crate::store::{AccountNews, News};
 
 /// Events on their way to the streams.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub struct Outbound {
     pub news: Vec<News>,
     /// Nobody else announces them meanwhile; absent for none.
     pub(crate) announcing: Option<Announcing>,
+    /// The memberships that the records tell of.
+    pub(crate) members: Vec<AccountNews>,
+    /// Nobody else tells of them meanwhile; absent for none.
+    pub(crate) joining: Option<Announcing>,
 }
 
 /// An event that was resolved.
@@ -37,13 +41,39 @@ pub struct AcceptedEvent {
     pub index: usize,
     /// Its id, given or made.
     pub event_id: String,
-    /// Its customer; the evidence went into the record.
-    pub resolution: Resolution,
+    /// Its customer; the evidence went into the record. Absent of an event of accounts alone.
+    pub resolution: Option<Resolution>,
+    /// The accounts of its groups, in the order of their types; groups of types that are no
+    /// namespaces of accounts are left out.
+    pub groups: Vec<AcceptedGroup>,
     /// When it happened, where the sender's clock was wrong.
     pub corrected_time: Option<Timestamp>,
 }
 
-/// What became of the events of a batch, but for the appending.
+/// A group of an event that was resolved, or whose key was left out.
+#[derive(Debug)]
+pub struct AcceptedGroup {
+    /// The type; empty where somebody named the account alone.
+    pub r#type: String,
+    /// Its account.
+    pub resolution: Resolution,
+}
+
+impl AcceptedGroup {
+    /// Returns the account; absent where the key was left out.
+    pub fn account(&self) -> Option<CustomerId> {
+        (!self.resolution.is_refused).then_some(self.resolution.customer)
+    }
+
+    /// Returns the reason for which the key was left out; absent where it was not.
+    pub fn reason(&self) -> Option<DropReason> {
+        let dropped = self.resolution.dropped.first();
+        let dropped = dropped.filter(|_| self.resolution.is_refused);
+        dropped.map(|dropped| dropped.reason)
+    }
+}
+
+/// The outcome for the events of a batch, but for the appending.
 #[derive(Debug)]
 pub struct Accepted {
     /// Those that were resolved, in order.
@@ -52,7 +82,7 @@ pub struct Accepted {
     pub rejected: Rejected,
     /// Those that were taken before, and are not resolved again.
     pub replays: Replays,
-    /// What is to be appended.
+    /// The records to append.
     pub outbound: Outbound,
 }
 
@@ -71,6 +101,8 @@ impl Accepted {
                 ticket: None,
                 news: Vec::new(),
                 announcing: None,
+                members: Vec::new(),
+                joining: None,
             },
         }
     }

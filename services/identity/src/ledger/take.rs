@@ -197,5 +197,7 @@ fn leave_out(accepted: &mut Accepted, marks: &mut Vec<(u64, Mark)>, known: &Know
         outbound.groups.clear();
         outbound.news.clear();
         outbound.announcing = None;
+        outbound.members.clear();
+        outbound.joining = None;
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
-use kernel::{PartitionId, Timestamp};
+use kernel::{CustomerId, PartitionId, Timestamp};
 
 use crate::append::{Group, Sequenced};
 
@@ -27,7 +27,7 @@ impl Portion {
         let times = event.iter().map(|(_, own)| own.record.time_ms);
         let mut portion = Self {
             time: Timestamp::from_millis(times.max().unwrap_or_default()),
-            is_merge: event.len() > 1,
+            is_merge: event.iter().filter(|(_, own)| !is_of_account(own)).count() > 1,
             customers: HashSet::with_capacity(1),
             records: BTreeMap::new(),
         };
@@ -38,17 +38,22 @@ impl Portion {
     /// Returns whether an event has nothing to do with those that are here: it is of the same
     /// instant and of another customer, and nobody is joined.
     fn may_take(&self, event: &OneEvent) -> bool {
-        let [(_, only)] = event.as_slice() else {
+        let mut own = event.iter().filter(|(_, own)| !is_of_account(own));
+        let (first, others) = (own.next(), own.next());
+        if self.is_merge || others.is_some() {
             return false;
-        };
-        !self.is_merge
-            && only.record.time_ms == self.time.as_millis()
-            && !self.customers.contains(&only.record.customer_id)
+        }
+        let is_same_time =
+            |(_, own): &(PartitionId, Sequenced)| own.record.time_ms == self.time.as_millis();
+        event.iter().all(is_same_time)
+            && first.is_none_or(|(_, own)| !self.customers.contains(&own.record.customer_id))
     }
 
     fn add(&mut self, event: OneEvent) {
         for (partition, own) in event {
-            self.customers.insert(own.record.customer_id.clone());
+            if !is_of_account(&own) {
+                self.customers.insert(own.record.customer_id.clone());
+            }
             self.records.entry(partition).or_default().push(own);
         }
     }
@@ -65,6 +70,11 @@ impl Portion {
             .map(|(partition, records)| Group { partition, records })
             .collect()
     }
+}
+
+/// Returns whether a record is an account's, of whom nothing follows: no journey, and no message.
+fn is_of_account(own: &Sequenced) -> bool {
+    CustomerId::try_from_bytes(&own.record.customer_id).is_ok_and(CustomerId::is_account)
 }
 
 /// Divides the events of some groups, in the order of their places in their source.
@@ -98,6 +108,9 @@ mod tests {
 
     use super::*;
 
+    /// The ids from this on are those of accounts.
+    const FIRST_ACCOUNT: u8 = 200;
+
     /// Divides events, each given as its customers (the last one is whose it is) and its time.
     /// Returns the places of the events in each portion.
     fn divided(events: &[(&[u8], i64)]) -> Vec<Vec<u64>> {
@@ -105,8 +118,14 @@ mod tests {
         for ((customers, time_ms), sequence) in events.iter().zip(1..) {
             for customer in *customers {
                 let partition = PartitionId::new(u16::from(customer % 4));
+                let mut id = vec![*customer; 16];
+                id[6] = if *customer < FIRST_ACCOUNT {
+                    0x70
+                } else {
+                    0x80
+                };
                 let record = Record {
-                    customer_id: Bytes::from(vec![*customer]),
+                    customer_id: Bytes::from(id),
                     time_ms: *time_ms,
                     ..Record::default()
                 };
@@ -149,6 +168,16 @@ mod tests {
             (
                 &[(&[1], 10), (&[2], 11), (&[3], 10), (&[4], 10)],
                 &[&[1], &[2], &[3, 4]],
+            ),
+            // Accounts have their own records of events, and hold nobody up.
+            (
+                &[
+                    (&[1, 200][..], 10),
+                    (&[200, 2], 10),
+                    (&[200], 10),
+                    (&[1], 10),
+                ],
+                &[&[1, 1, 2, 2, 3], &[4]],
             ),
             // Somebody is joined.
             (

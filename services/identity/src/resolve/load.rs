@@ -6,7 +6,7 @@ use std::sync::Arc;
 use identity_core::{
     HolderState, Identifier, Need, Overlay, Resolution, Rules, Screened, Uniqueness,
 };
-use kernel::{CustomerId, Timestamp};
+use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 
 use super::{ResolveError, Resolver, Subject};
@@ -33,7 +33,7 @@ impl Resolver {
         if shared.is_empty() {
             return Ok(found);
         }
-        // Whoever held a value while it was one customer's is one of those who have it now.
+        // The holder of a value from when it was one customer's is one of those who have it now.
         let own = found
             .identifiers
             .extract_if(.., |it| is_shared(rules, &it.identifier));
@@ -41,6 +41,22 @@ impl Resolver {
         found.shared.extend(own);
         self.tables.find_shared(&shared, &mut found).await?;
         Ok(found)
+    }
+
+    /// Returns those who hold identifiers that are theirs alone, each with the fragment.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub(crate) async fn holders(
+        &self,
+        rules: &Rules,
+        identifiers: &HashSet<&Identifier>,
+    ) -> Result<HashMap<Identifier, (FragmentId, CustomerId)>, DbErr> {
+        let found = self.load(rules, identifiers).await?;
+        let live = found.identifiers.into_iter().filter(|it| is_live(it.state));
+        Ok(live
+            .map(|it| (it.identifier, (it.fragment, it.customer)))
+            .collect())
     }
 
     /// Adds which customers must never be joined, where events may join any of those found.

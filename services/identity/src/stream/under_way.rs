@@ -35,7 +35,7 @@ pub(super) struct UnderWay {
     bytes: usize,
     inlets: HashMap<StreamId, Inlet>,
     appends: JoinSet<Done>,
-    /// Whether one of the batches ends the call.
+    /// True where one of the batches ends the call.
     fails: bool,
 }
 
@@ -112,7 +112,8 @@ impl UnderWay {
         let outbound = &part.outbound;
         let has_source = outbound.source.is_some() || outbound.taking.is_some();
         let is_plain = !has_source && part.replays.count == 0;
-        is_plain && outbound.news.is_empty() && !self.intake.pace.is_in_force()
+        let has_news = !(outbound.news.is_empty() && outbound.members.is_empty());
+        is_plain && !has_news && !self.intake.pace.is_in_force()
     }
 
     /// Begins to append a batch.

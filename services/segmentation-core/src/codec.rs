@@ -19,7 +19,8 @@ use prost::encoding::bytes as field;
 use crate::limits;
 use crate::profile::{Said, Traits};
 use crate::state::{
-    EventTotal, Features, Fragments, Held, Listing, Membership, PartKind, RecentEvents, State,
+    EventTotal, Features, Fragments, Held, Listing, MemberCount, Membership, PartKind,
+    RecentEvents, State,
 };
 
 pub(crate) use feature::{read_block, read_feature, write_block, write_feature, write_index};
@@ -50,6 +51,7 @@ pub(crate) fn encode(state: &State) -> Bytes {
         other_parts: list_parts(state),
         joined_ordinals: write_ordinals(&state.fragments.joined),
         older_ordinals: write_ordinals(&state.fragments.older),
+        members: state.members.map(write_members),
         // What was written before follows: a repeated field is the sequence of its elements.
         traits: Vec::new(),
         recent_events: Vec::new(),
@@ -95,6 +97,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
         event_ids: ids::read_listed(message.recent_event_ids, message.event_id_blocks)?,
         first_seen: message.first_seen_time_ms.map(Timestamp::from_millis),
         last_seen: message.last_seen_time_ms.map(Timestamp::from_millis),
+        members: message.members.map(read_members),
         fingerprint: message.definitions_fingerprint,
         clock: message.clock_time_ms.map(Timestamp::from_millis),
         parting: Vec::new(),
@@ -126,6 +129,20 @@ fn write_ordinals(ordinals: &BTreeSet<u16>) -> Vec<u32> {
 
 fn read_ordinals(stored: Vec<u32>) -> Result<BTreeSet<u16>, Poison> {
     stored.into_iter().map(read_ordinal).collect()
+}
+
+const fn write_members(members: MemberCount) -> stored::MemberCount {
+    stored::MemberCount {
+        count: members.count,
+        number: members.number,
+    }
+}
+
+const fn read_members(message: stored::MemberCount) -> MemberCount {
+    MemberCount {
+        count: message.count,
+        number: message.number,
+    }
 }
 
 fn write_total(total: &EventTotal) -> stored::EventTotal {

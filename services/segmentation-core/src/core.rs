@@ -1,4 +1,4 @@
-//! One step: an event, a due timer, or a merge of one customer.
+//! One step: an event, a due timer, or a merge of one customer or account.
 
 use bytes::Bytes;
 use decision::{
@@ -6,19 +6,14 @@ use decision::{
     Poison, Split, Step,
 };
 use kernel::{CounterKey, EventIdHash, Owner, StreamName, Timestamp};
-use messages::convert;
-use messages::stream::v1::{
-    ChangeReason, Event, Fact, Profile, Record, SegmentChange, SetTrait, record::Body,
-};
+use messages::stream::v1::{Event, Record, record::Body};
 
 use crate::adopt::adopt;
-use crate::change::tell_changes;
 use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate, evaluate_all, leave_deleted};
-use crate::profile::TraitChanges;
 use crate::state::{LAST, MissingParts, State};
-use crate::{codec, limits, merge, unmerge, wants};
+use crate::{account, codec, limits, merge, unmerge, wants};
 
 /// Segmentation's decisions, for the engine.
 #[derive(Debug)]
@@ -57,7 +52,15 @@ impl Core for SegmentationCore {
             Input::Timer { due_time } => pass.timer(key, due_time),
             Input::Record(record) => match &record.body {
                 Some(Body::Event(event)) => pass.event(key, record, event),
-                _ => return Err(Poison::new("segmentation takes events only")),
+                Some(Body::Membership(told)) => {
+                    account::check(told)?;
+                    pass.membership(key, record.time_ms, told)
+                }
+                _ => {
+                    return Err(Poison::new(
+                        "segmentation takes events and memberships only",
+                    ));
+                }
             },
         };
         Ok(unless_missing(taken, step.effects).unwrap_or(Outcome::Unchanged))
@@ -171,23 +174,26 @@ pub(crate) struct Pass<'a> {
     pub(crate) now: Timestamp,
     /// The fragment that the cause happened to.
     pub(crate) ordinal: u16,
+    /// True for an account, which is in no segment, and of which nothing is told downstream.
+    pub(crate) is_account: bool,
     pub(crate) effects: &'a mut Effects,
 }
 
 impl<'a> Pass<'a> {
     fn of(definitions: &'a Definitions, state: &'a mut State, step: &'a mut Step<'_>) -> Self {
         Self {
-            definitions,
+            definitions: account::definitions_of(step.customer, definitions),
             state,
             now: step.now,
             ordinal: step.ordinal.min(LAST),
+            is_account: step.customer.is_account(),
             effects: &mut *step.effects,
         }
     }
 
     fn timer(&mut self, key: &Bytes, due_time: Timestamp) -> Result<Outcome, MissingParts> {
         if !self.state.is_known() {
-            return Ok(Outcome::Unchanged);
+            return Ok(self.forget_ids());
         }
         self.catch_up(key, due_time.min(self.now))?;
         self.advance(key, self.now)?;
@@ -222,39 +228,9 @@ impl<'a> Pass<'a> {
         let decide = if is_new { evaluate_all } else { evaluate };
         let changes = decide(self.definitions, self.state, work, at, cause, self.effects)?;
         self.state.clock = Some(at);
-        tell_changes(key, &changes, self.effects);
-        let counter = Counter::Seen { event: &event.name };
-        self.effects.count(counter.key(), 1);
-        self.count_left_out(&traits);
-        let told = Event {
-            event_id: event.event_id.clone(),
-            name: event.name.clone(),
-            properties: event.properties.clone(),
-            fragment_id: event.fragment_id.clone(),
-            ..Event::default()
-        };
-        self.effects.emit(Record {
-            customer_id: key.clone(),
-            time_ms: record.time_ms,
-            body: Some(Body::Fact(Fact {
-                event: Some(told),
-                changes,
-                profile: None,
-                set_traits: traits.set,
-                removed_traits: traits.removed,
-            })),
-            ..Record::default()
-        });
+        self.tell_event(key, (record.time_ms, event), changes, traits);
         self.advance(key, self.now)?;
         Ok(self.keep())
-    }
-
-    /// Counts the traits that found no room.
-    pub(crate) fn count_left_out(&mut self, changes: &TraitChanges) {
-        if changes.left_out > 0 {
-            let counter = Counter::TraitsLeftOut;
-            self.effects.count(counter.key(), changes.left_out);
-        }
     }
 
     /// The instant to decide at: when it happened, unless later things were decided before, or it
@@ -321,68 +297,6 @@ impl<'a> Pass<'a> {
             self.emit_changes(key, at, changes);
         }
         Ok(())
-    }
-
-    /// Tells downstream, and consumers outside, what changed without an event.
-    pub(crate) fn emit_changes(&mut self, key: &Bytes, at: Timestamp, changes: Vec<SegmentChange>) {
-        if changes.is_empty() {
-            return;
-        }
-        tell_changes(key, &changes, self.effects);
-        self.effects.emit(Record {
-            customer_id: key.clone(),
-            time_ms: at.as_millis(),
-            body: Some(Body::Fact(Fact {
-                changes,
-                ..Fact::default()
-            })),
-            ..Record::default()
-        });
-    }
-
-    /// Tells downstream everything that is known of the customer, and what of it changed, which it
-    /// tells consumers outside too.
-    pub(crate) fn emit_profile(
-        &mut self,
-        key: &Bytes,
-        (at, reason): (Timestamp, ChangeReason),
-        changes: Vec<SegmentChange>,
-    ) {
-        tell_changes(key, &changes, self.effects);
-        let traits = self.state.traits.values();
-        let mut traits: Vec<SetTrait> = traits
-            .map(|(name, value, stamp)| SetTrait {
-                name: name.to_owned(),
-                value: Some(convert::stream_value(value)),
-                set_time_ms: stamp.time.as_millis(),
-            })
-            .collect();
-        traits.sort_by(|one, other| one.name.cmp(&other.name));
-        let segments = self
-            .state
-            .memberships
-            .iter()
-            .map(|membership| SegmentChange {
-                segment: membership.segment.to_string(),
-                version: membership.version,
-                entered: true,
-                reason: reason.into(),
-                time_ms: membership.enter_time.as_millis(),
-            });
-        let profile = Profile {
-            traits,
-            segments: segments.collect(),
-        };
-        self.effects.emit(Record {
-            customer_id: key.clone(),
-            time_ms: at.as_millis(),
-            body: Some(Body::Fact(Fact {
-                changes,
-                profile: Some(profile),
-                ..Fact::default()
-            })),
-            ..Record::default()
-        });
     }
 
     /// Ends a step that changed the state.

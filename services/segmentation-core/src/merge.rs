@@ -151,10 +151,14 @@ fn tell_apart(state: &mut State, (other, ordinal): (&mut State, u16)) -> Result<
     state.begin_fragments();
     other.begin_fragments();
     let mut theirs = std::mem::take(&mut other.fragments);
-    if theirs.has(0) {
+    if theirs.has(0) || other.members.is_some() {
         let own = theirs.of(0).map_err(|missing| missing.raised(ordinal))?;
-        let memberships = other.memberships.clone();
-        theirs.put(0, Fragment { memberships, ..own });
+        let joined = Fragment {
+            memberships: other.memberships.clone(),
+            members: other.members,
+            ..own
+        };
+        theirs.put(0, joined);
     }
     state.fragments.take_in(theirs, ordinal)
 }

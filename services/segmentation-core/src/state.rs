@@ -43,6 +43,8 @@ pub struct State {
     pub(crate) fragments: Fragments,
     pub(crate) first_seen: Option<Timestamp>,
     pub(crate) last_seen: Option<Timestamp>,
+    /// Of an account: its members, as told last.
+    pub(crate) members: Option<MemberCount>,
     /// The set of definitions that the memberships and dues were decided by.
     pub(crate) fingerprint: u64,
     /// The latest instant at which the memberships were decided.
@@ -64,10 +66,32 @@ pub struct Membership {
     pub enter_time: Timestamp,
 }
 
+/// How many members an account has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberCount {
+    /// How many.
+    pub count: u32,
+    /// The number of the change that said so: it grows.
+    pub number: u64,
+}
+
+impl MemberCount {
+    /// Returns whether it is newer than another one.
+    pub(crate) fn is_after(self, other: Option<Self>) -> bool {
+        other.is_none_or(|other| self.number > other.number)
+    }
+}
+
 impl State {
-    /// Returns whether an event of the customer was processed.
-    pub const fn is_known(&self) -> bool {
-        self.first_seen.is_some()
+    /// Returns whether an event of the customer was processed; of an account, whether an event or a
+    /// number of members was.
+    pub fn is_known(&self) -> bool {
+        self.first_seen.is_some() || self.members.is_some() || !self.fragments.is_empty()
+    }
+
+    /// Of an account: how many customers are members of it; absent before that was told.
+    pub fn member_count(&self) -> Option<u32> {
+        self.members.map(|members| members.count)
     }
 
     /// The traits, by path.

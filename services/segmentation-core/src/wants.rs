@@ -5,10 +5,11 @@
 //! does not name costs the step another round, nothing else.
 
 use decision::{Input, PartKey};
-use kernel::{EventIdHash, Timestamp};
+use kernel::{CustomerId, Timestamp};
 use messages::convert;
 use messages::stream::v1::{Event, record::Body};
 
+use crate::account;
 use crate::definitions::Definitions;
 use crate::evaluate::Worklist;
 use crate::learn::accepting;
@@ -22,9 +23,15 @@ pub(crate) fn name_wanted(
     now: Timestamp,
     wanted: &mut Vec<PartKey>,
 ) {
+    let definitions = match input {
+        Input::Record(record) => {
+            let subject = CustomerId::try_from_bytes(&record.customer_id);
+            subject.map_or(definitions, |it| account::definitions_of(it, definitions))
+        }
+        Input::Timer { .. } => definitions,
+    };
     if let Input::Record(record) = input
-        && let Some(Body::Event(event)) = &record.body
-        && let Some(id) = EventIdHash::of(&event.event_id)
+        && let Some(id) = account::repetition_id(record)
         && let Err(missing) = state.event_ids.is_repeated(id, now)
     {
         wanted.extend(missing.0);

@@ -7,7 +7,7 @@ use segmentation_core::{Explanation, State};
 
 use crate::limits;
 
-/// The profile of a customer.
+/// The profile of a customer or an account.
 pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
     let memberships = state
         .memberships()
@@ -44,6 +44,7 @@ pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
         first_seen_time: state.first_seen().map(convert::timestamp),
         last_seen_time: state.last_seen().map(convert::timestamp),
         left_out_traits: left_out.collect(),
+        member_count: state.member_count(),
     }
 }
 

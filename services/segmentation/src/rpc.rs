@@ -70,11 +70,17 @@ impl SegmentationRpc {
         let customer = found.customer;
         match found.state.filter(State::is_known) {
             Some(state) => Ok(Found { customer, state }),
-            None => Err(Failure::not_found(
-                ErrorReason::ProfileNotFound,
-                "profile of customer",
-                text,
-            )),
+            None => {
+                let whose = match customer.is_account() {
+                    true => "profile of account",
+                    false => "profile of customer",
+                };
+                Err(Failure::not_found(
+                    ErrorReason::ProfileNotFound,
+                    whose,
+                    text,
+                ))
+            }
         }
     }
 

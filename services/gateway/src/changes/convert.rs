@@ -169,6 +169,19 @@ mod tests {
             reason: "TIME".to_owned(),
         };
         assert_eq!(membership.kind, Some(Kind::Membership(expected)));
+        let account = of(Stored::Account(stored::AccountMembership {
+            account_id: vec![8; 16].into(),
+            role: "admin".to_owned(),
+            is_member: true,
+            is_primary: true,
+        }));
+        let expected = AccountChange {
+            account_id: "08080808-0808-0808-0808-080808080808".to_owned(),
+            role: "admin".to_owned(),
+            is_member: true,
+            is_primary: true,
+        };
+        assert_eq!(account.kind, Some(Kind::Account(expected)));
         let activation = of(Stored::Activation(stored::ActivationMoved {
             run_id: vec![1; 16].into(),
             visit: 2,

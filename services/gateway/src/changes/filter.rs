@@ -94,7 +94,9 @@ fn kind_of(kind: &Kind) -> ChangeKind {
 
 #[cfg(test)]
 mod tests {
-    use proto::stream::v1::{ActivationMoved, MapMoved, RunMoved, SegmentChange};
+    use proto::stream::v1::{
+        AccountMembership, ActivationMoved, MapMoved, RunMoved, SegmentChange,
+    };
 
     use super::*;
 
@@ -186,6 +188,36 @@ mod tests {
             ..kinds(&[ChangeKind::Activation])
         };
         check(&both, [false, false, false, true, false]);
+    }
+
+    #[test]
+    fn memberships_of_accounts_pass_by_kind_and_customer_alone() {
+        let change = ChangeRecord {
+            customer_id: CUSTOMER.to_vec().into(),
+            time_ms: 1,
+            kind: Some(Kind::Account(AccountMembership {
+                account_id: vec![8; 16].into(),
+                is_member: true,
+                ..AccountMembership::default()
+            })),
+        };
+        let of_kind = |kind: ChangeKind| ChangeFilter {
+            kinds: vec![kind.into()],
+            segments: names("loyal"),
+            ..ChangeFilter::default()
+        };
+        let of_customer = |id: [u8; 16]| ChangeFilter {
+            customer_ids: vec![Uuid::from_bytes(id).to_string()],
+            ..ChangeFilter::default()
+        };
+        for (filter, passes) in [
+            (of_kind(ChangeKind::Account), true),
+            (of_kind(ChangeKind::Membership), false),
+            (of_customer(CUSTOMER), true),
+            (of_customer([8; 16]), false),
+        ] {
+            assert_eq!(Filter::new(&filter).matches(&change), passes, "{filter:?}");
+        }
     }
 
     #[test]

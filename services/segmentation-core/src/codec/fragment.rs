@@ -9,7 +9,10 @@ use messages::segmentation::state_v1 as stored;
 use prost::Message;
 use prost::encoding::bytes as field;
 
-use super::{TRAITS_FIELD, read_membership, read_total, write_membership, write_total};
+use super::{
+    TRAITS_FIELD, read_members, read_membership, read_total, write_members, write_membership,
+    write_total,
+};
 use crate::profile::{Said, Traits};
 use crate::state::{Fragment, RecentEvents};
 
@@ -20,6 +23,7 @@ pub(crate) fn write_fragment(fragment: &Fragment) -> Bytes {
         first_seen_time_ms: fragment.first_seen.map(Timestamp::as_millis),
         last_seen_time_ms: fragment.last_seen.map(Timestamp::as_millis),
         event_totals: fragment.totals.iter().map(write_total).collect(),
+        members: fragment.members.map(write_members),
         // Those that were written before follow: a repeated field is the sequence of its elements.
         traits: Vec::new(),
         recent_events: Vec::new(),
@@ -48,5 +52,6 @@ pub(crate) fn read_fragment(bytes: &Bytes) -> Result<Fragment, Poison> {
         recent: RecentEvents::stored(&message.recent_events)?,
         first_seen: message.first_seen_time_ms.map(Timestamp::from_millis),
         last_seen: message.last_seen_time_ms.map(Timestamp::from_millis),
+        members: message.members.map(read_members),
     })
 }

@@ -62,6 +62,11 @@ impl EventIds {
         &self.blocks
     }
 
+    /// Returns whether none is remembered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.recent.is_empty() && self.blocks.is_empty()
+    }
+
     /// Returns whether an event with this id counted, and that is remembered at an instant.
     ///
     /// # Errors

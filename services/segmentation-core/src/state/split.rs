@@ -87,6 +87,8 @@ impl State {
         if !self.fragments.is_empty() {
             self.own_the_rest(&mut fragments);
             let (leaving, staying) = self.share_recent(fragments, ordinal_of);
+            // Those who stay are told how many are left; who leaves has as many as before.
+            left.members = leaving.get(&0).and_then(|own| own.members);
             self.put_together(definitions, staying);
             left.put_together(definitions, leaving);
         }

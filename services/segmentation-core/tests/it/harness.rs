@@ -116,8 +116,18 @@ impl Harness {
     }
 
     pub(crate) fn of(number: u128, definitions: Definitions) -> Self {
+        Self::whose(customer(number), definitions)
+    }
+
+    /// The same of an account.
+    pub(crate) fn account(number: u128, definitions: Definitions) -> Self {
+        let account = customer(number).fragment().into_account();
+        Self::whose(account.into(), definitions)
+    }
+
+    fn whose(who: CustomerId, definitions: Definitions) -> Self {
         Self {
-            key: customer(number).as_bytes().to_vec().into(),
+            key: who.as_bytes().to_vec().into(),
             definitions,
             state: State::default(),
             due: None,

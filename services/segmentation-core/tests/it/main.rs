@@ -1,5 +1,6 @@
 //! Tests of segmentation's decisions through the engine's interface.
 
+mod accounts;
 mod apart;
 mod cases;
 mod changes;

@@ -6,6 +6,7 @@ use messages::convert;
 use messages::stream::v1::{Event, NamedValue, record::Body};
 use proptest::prelude::{ProptestConfig, Strategy, prop};
 use proptest::proptest;
+use segmentation_core::Definitions;
 
 use crate::harness::{DAY, Harness, compile, compile_version};
 use crate::oracle::{HOUR, NAMES, SEGMENTS, segments};
@@ -13,27 +14,28 @@ use crate::oracle::{HOUR, NAMES, SEGMENTS, segments};
 /// Places at which something may happen beside events, from before the first to after the last.
 const PLACES: usize = 140;
 
+/// Makes a customer, or an account.
+pub(crate) type Of = fn(u128, Definitions) -> Harness;
+
 /// Customers who may be joined, and which of their fragments are in whom under which ordinal.
 #[derive(Debug)]
-struct World {
-    customers: Vec<Harness>,
+pub(crate) struct World {
+    pub(crate) customers: Vec<Harness>,
     /// By fragment.
-    places: Vec<(usize, u16)>,
+    pub(crate) places: Vec<(usize, u16)>,
 }
 
 impl World {
-    fn new(count: usize, segments: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(of: Of, count: usize, segments: &[(&str, &str)]) -> Self {
         let numbers = (0..count).map(|number| u128::try_from(number).expect("few") + 1);
         Self {
-            customers: numbers
-                .map(|it| Harness::of(it, compile(segments)))
-                .collect(),
+            customers: numbers.map(|it| of(it, compile(segments))).collect(),
             places: (0..count).map(|number| (number, 0)).collect(),
         }
     }
 
     /// An event of a fragment.
-    fn event(&mut self, fragment: usize, sent: &Sent) {
+    pub(crate) fn event(&mut self, fragment: usize, sent: &Sent) {
         let (whose, ordinal) = self.places[fragment];
         let customer = &mut self.customers[whose];
         customer.ordinal = ordinal;
@@ -41,7 +43,7 @@ impl World {
     }
 
     /// Joins a customer, with all of their fragments, into another.
-    fn merge(&mut self, from: usize, into: usize, at: i64) {
+    pub(crate) fn merge(&mut self, from: usize, into: usize, at: i64) {
         let [loser, survivor] = self.customers.get_disjoint_mut([from, into]).expect("two");
         loser.leave(at);
         let first = survivor.last_ordinal + 1;
@@ -55,7 +57,7 @@ impl World {
     }
 
     /// Takes fragments out of a customer; they are those of another, whose own is the first.
-    fn unmerge(&mut self, fragments: &[usize], from: usize, to: usize, at: i64) {
+    pub(crate) fn unmerge(&mut self, fragments: &[usize], from: usize, to: usize, at: i64) {
         let [survivor, other] = self.customers.get_disjoint_mut([from, to]).expect("two");
         let leaving = fragments.iter().zip(0..);
         let mut ordinals: Vec<(u16, u16)> = leaving
@@ -72,7 +74,7 @@ impl World {
         }
     }
 
-    fn pass(&mut self, at: i64) {
+    pub(crate) fn pass(&mut self, at: i64) {
         let customers = self.customers.iter_mut();
         customers.for_each(|it| it.pass(Timestamp::from_millis(at)));
     }
@@ -87,17 +89,17 @@ impl World {
 
 /// Everything that can be seen of a customer at an instant.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    members: Vec<String>,
-    traits: Vec<String>,
-    totals: Vec<String>,
-    recent: Vec<String>,
-    seen: (Option<Timestamp>, Option<Timestamp>),
+pub(crate) struct Seen {
+    pub(crate) members: Vec<String>,
+    pub(crate) traits: Vec<String>,
+    pub(crate) totals: Vec<String>,
+    pub(crate) recent: Vec<String>,
+    pub(crate) seen: (Option<Timestamp>, Option<Timestamp>),
     /// The value of each term of each segment.
-    terms: Vec<String>,
+    pub(crate) terms: Vec<String>,
 }
 
-fn seen(harness: &Harness) -> Seen {
+pub(crate) fn seen(harness: &Harness) -> Seen {
     let state = &harness.state;
     let terms = harness.explain_all().into_iter().flat_map(|it| {
         let values = it.terms.into_iter();
@@ -120,7 +122,7 @@ fn seen(harness: &Harness) -> Seen {
 
 /// An event as it is sent.
 #[derive(Debug, Clone)]
-struct Sent {
+pub(crate) struct Sent {
     fragment: usize,
     id: String,
     name: &'static str,
@@ -151,7 +153,7 @@ impl Sent {
 
 /// Events in the order of their arrival: of several fragments, some late, some sent again. No two
 /// are of one time, since of these the order of arrival decides.
-fn events() -> impl Strategy<Value = Vec<Sent>> {
+pub(crate) fn events() -> impl Strategy<Value = Vec<Sent>> {
     let says = (
         prop::sample::select(vec!["plan", "city", "address.zip"]),
         prop::option::weighted(0.8, prop::sample::select(vec!["x", "y", "z"])),
@@ -198,7 +200,7 @@ fn events() -> impl Strategy<Value = Vec<Sent>> {
 
 /// The acts between the events, each by its place.
 #[derive(Debug, Clone, Copy)]
-struct Plan {
+pub(crate) struct Plan {
     /// The third customer is joined into the second.
     inner: Option<usize>,
     /// The second is joined into the first.
@@ -213,7 +215,7 @@ struct Plan {
     redefine: Option<usize>,
 }
 
-fn plans() -> impl Strategy<Value = Plan> {
+pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     let place = || 0..PLACES;
     let maybe = || prop::option::of(place());
     (maybe(), place(), place(), maybe(), maybe(), maybe()).prop_map(
@@ -230,8 +232,14 @@ fn plans() -> impl Strategy<Value = Plan> {
 
 /// Plays events and what happens between them. Without unmerges, the second is joined once into the
 /// first where `again` is, or not at all.
-fn play(named: &[(&str, &str)], events: &[Sent], plan: Plan, merges: &[bool; 3]) -> World {
-    let mut world = World::new(3, named);
+pub(crate) fn play(
+    of: Of,
+    named: &[(&str, &str)],
+    events: &[Sent],
+    plan: Plan,
+    merges: &[bool; 3],
+) -> World {
+    let mut world = World::new(of, 3, named);
     let mut version = 1;
     // A fragment that came with the second customer goes with it.
     let mut came: Vec<usize> = Vec::new();
@@ -288,7 +296,7 @@ fn compare(one: &mut World, other: &mut World, whose: &[usize]) {
     }
 }
 
-fn named(expressions: &[String]) -> Vec<(&str, &str)> {
+pub(crate) fn named(expressions: &[String]) -> Vec<(&str, &str)> {
     let pairs = SEGMENTS.iter().zip(expressions);
     pairs.map(|(name, text)| (*name, text.as_str())).collect()
 }
@@ -306,8 +314,8 @@ proptest! {
         // In both the third may be joined into the second, unless that one is joined at that time.
         let inner = plan.inner.filter(|it| *it <= plan.merge || *it > plan.unmerge);
         let plan = Plan { inner, again: None, ..plan };
-        let mut apart = play(&named, &events, plan, &[false; 3]);
-        let mut merged = play(&named, &events, plan, &[true, true, false]);
+        let mut apart = play(Harness::of, &named, &events, plan, &[false; 3]);
+        let mut merged = play(Harness::of, &named, &events, plan, &[true, true, false]);
         compare(&mut apart, &mut merged, &[0, 1, 2]);
         let members: i64 = merged.customers.iter().flat_map(|it| &it.counters)
             .filter(|(key, _)| key.group.starts_with("segment/")).map(|(_, count)| count).sum();
@@ -325,8 +333,8 @@ proptest! {
         let again = plan.again.unwrap_or(plan.unmerge);
         // Histories that begin while they are apart begin at each of them.
         let plan = Plan { inner: plan.inner.filter(|it| *it <= plan.merge), again: Some(again), ..plan };
-        let mut merged = play(&named, &events, plan, &[true, false, false]);
-        let mut again = play(&named, &events, plan, &[true; 3]);
+        let mut merged = play(Harness::of, &named, &events, plan, &[true, false, false]);
+        let mut again = play(Harness::of, &named, &events, plan, &[true; 3]);
         compare(&mut merged, &mut again, &[0]);
     }
 }

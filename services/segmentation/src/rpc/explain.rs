@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernel::Timestamp;
+use kernel::{CustomerId, Timestamp};
 use prost::Message as _;
 use proto::segmentation::v1 as api;
 use rpc::{ErrorReason, Failure, PageRequest, Violation};
@@ -30,6 +30,9 @@ impl SegmentationRpc {
         // Mistakes are told even where the customer is not known.
         let asked = asked(request, &page, &definitions, &segments)?;
         let text = &request.customer_id;
+        if text.parse().is_ok_and(CustomerId::is_account) {
+            return Err(Failure::is_account("customer_id", text));
+        }
         let known = self.find(text, &request.after, |_| Vec::new()).await?;
         let now = self.now(&known).await?;
         let explain = |state: &State| asked.explain(&definitions, state, now);

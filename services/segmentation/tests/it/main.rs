@@ -1,7 +1,8 @@
-//! The RPCs of the segmentation service over an embedded store that holds what the core left there:
-//! success, bad input, what is not there, and pages.
+//! The RPCs of the segmentation service over an embedded store that holds what the core left.
 
+mod accounts;
 mod explain;
+mod lanes;
 
 use std::sync::Arc;
 
@@ -79,7 +80,6 @@ async fn take(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
     let record = Record {
         customer_id: Bytes::copy_from_slice(who.as_bytes()),
         time_ms: DAY,
-        trace_parent: String::new(),
         body: Some(body),
         ..Record::default()
     };

@@ -1,5 +1,5 @@
 //! What a row of the event log says of its events, so that a search need not unpack it: when they
-//! happened, and to whom.
+//! happened, and to whom. Changes of memberships are listed by whose they are alone.
 //!
 //! Made while an event is waiting to be acknowledged, so it reads the fields that it needs
 //! from the encoded records and skips the rest. It checks nothing else: whoever reads the records
@@ -49,7 +49,14 @@ impl EventIndex {
             let (1, Field::Bytes(record)) = (number, field) else {
                 continue;
             };
-            let Some((customer, time)) = event_of(record) else {
+            let Some(found) = Found::read(record) else {
+                continue;
+            };
+            // An erasure has to find it, and nobody searches for its time.
+            if found.is_membership {
+                hashes.push(hash(found.customer));
+            }
+            let Some((customer, time)) = found.event() else {
                 continue;
             };
             let (first, last) = times.unwrap_or((time, time));
@@ -94,19 +101,48 @@ pub(crate) fn has_any(customers: &[u8], hashes: &[u32]) -> bool {
 
 /// The customer and the time of a record that is an event, and no copy of one.
 pub(crate) fn event_of(record: &[u8]) -> Option<([u8; 16], i64)> {
-    let (mut customer, mut time) = (None, 0);
-    let (mut is_event, mut is_forwarded) = (false, false);
-    let mut fields = Fields(record);
-    while let Some((number, field)) = fields.next() {
-        match (number, field) {
-            (1, Field::Bytes(id)) => customer = <[u8; 16]>::try_from(id).ok(),
-            (2, Field::Varint(millis)) => time = millis.cast_signed(),
-            (4, Field::Bytes(_)) => is_event = true,
-            (14, Field::Bytes(from)) => is_forwarded = !from.is_empty(),
-            _ => {}
+    Found::read(record)?.event()
+}
+
+/// The fields of a record that an index reads.
+struct Found {
+    customer: [u8; 16],
+    time: i64,
+    is_event: bool,
+    is_membership: bool,
+    is_forwarded: bool,
+}
+
+impl Found {
+    /// Reads a record; absent where it has no customer.
+    fn read(record: &[u8]) -> Option<Self> {
+        let (mut customer, mut time) = (None, 0);
+        let (mut is_event, mut is_membership, mut is_forwarded) = (false, false, false);
+        let mut fields = Fields(record);
+        while let Some((number, field)) = fields.next() {
+            match (number, field) {
+                (1, Field::Bytes(id)) => customer = <[u8; 16]>::try_from(id).ok(),
+                (2, Field::Varint(millis)) => time = millis.cast_signed(),
+                (4, Field::Bytes(_)) => is_event = true,
+                (14, Field::Bytes(from)) => is_forwarded = !from.is_empty(),
+                (23, Field::Bytes(_)) => is_membership = true,
+                _ => {}
+            }
         }
+        Some(Self {
+            customer: customer?,
+            time,
+            is_event,
+            is_membership,
+            is_forwarded,
+        })
     }
-    (is_event && !is_forwarded).then_some((customer?, time))
+
+    /// The customer and the time of an event that is no copy.
+    fn event(&self) -> Option<([u8; 16], i64)> {
+        let is_own = self.is_event && !self.is_forwarded;
+        is_own.then_some((self.customer, self.time))
+    }
 }
 
 /// Returns the upper half of SplitMix64 over the folded id.
@@ -164,7 +200,7 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use messages::stream::v1::record::Body;
-    use messages::stream::v1::{Batch, Event, Record, Tick};
+    use messages::stream::v1::{Batch, Event, MembershipChanged, Record, Tick};
     use proptest::prelude::*;
     use prost::Message;
 
@@ -207,13 +243,14 @@ mod tests {
                     forwarded_from_id: vec![7; 16].into(),
                     ..event(6, 5_000)
                 },
+                record(8, 9_000, Body::Membership(MembershipChanged::default())),
             ],
             ..Batch::default()
         };
         let index = EventIndex::read(&batch.encode_to_vec()).expect("there are events");
         assert_eq!((index.first_time, index.last_time), (-3, 2_000));
-        assert_eq!((index.count, index.customers.len()), (3, 8));
-        for (customer, is_in) in [(4, true), (5, true), (6, false), (9, false)] {
+        assert_eq!((index.count, index.customers.len()), (3, 12));
+        for (customer, is_in) in [(4, true), (5, true), (6, false), (8, true), (9, false)] {
             let hash = hash_of(CustomerId::new(Uuid::from_u128(customer)));
             assert_eq!(has_any(&index.customers, &[hash]), is_in, "{customer}");
         }

@@ -157,6 +157,19 @@ mod tests {
             into_customer_id: "d".to_owned(),
         };
         check(Some(Kind::Merge(merge)), "is now part of d");
+        let account = |is_member: bool, role: &str| AccountChange {
+            account_id: "a".to_owned(),
+            role: role.to_owned(),
+            is_member,
+            ..AccountChange::default()
+        };
+        for (is_member, role, expected) in [
+            (true, "", "joined account a"),
+            (true, "admin", "joined account a as admin"),
+            (false, "admin", "left account a as admin"),
+        ] {
+            check(Some(Kind::Account(account(is_member, role))), expected);
+        }
         check(None, "changed in a way that this version does not know");
     }
 }

@@ -8,7 +8,7 @@ use kernel::Timestamp;
 
 use crate::codec;
 use crate::profile::Traits;
-use crate::state::{EventTotal, Membership, RecentEvents, State, join_totals};
+use crate::state::{EventTotal, MemberCount, Membership, RecentEvents, State, join_totals};
 
 /// All that happened to one fragment of a merged customer, and was of use.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,6 +23,8 @@ pub(crate) struct Fragment {
     pub(crate) recent: RecentEvents,
     pub(crate) first_seen: Option<Timestamp>,
     pub(crate) last_seen: Option<Timestamp>,
+    /// Of an account: its members when it was joined, or as told later of it alone.
+    pub(crate) members: Option<MemberCount>,
 }
 
 impl Fragment {
@@ -35,6 +37,7 @@ impl Fragment {
             recent: RecentEvents::default(),
             first_seen: state.first_seen,
             last_seen: state.last_seen,
+            members: state.members,
         }
     }
 

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::ingest::Intake;
 use crate::limits::{
-    ANNOUNCE_INTERVAL, ANNOUNCEMENTS_UNDER_WAY, APPEND_PATIENCE, INTERRUPTED_SOURCES,
+    ACCOUNT_NEWS_TAKEN, ANNOUNCE_INTERVAL, ANNOUNCEMENTS_UNDER_WAY, APPEND_PATIENCE,
+    INTERRUPTED_SOURCES,
 };
 use crate::store::{AccountNews, News};
 
@@ -166,26 +167,32 @@ impl Announcer {
         }
     }
 
-    /// Looks once for changes of memberships, and begins to tell what it finds.
+    /// Looks for changes of memberships, until there are no more for now, and begins to tell what it
+    /// finds.
     async fn tell_members(&mut self) {
-        let moment = self.intake.moment();
-        let claimed = self
-            .intake
-            .resolver
-            .tables()
-            .claim_account_news(moment)
-            .await;
-        let mut news = match claimed {
-            Ok(news) => news,
-            Err(error) => {
-                tracing::warn!(%error, "overdue memberships not read");
+        let full = usize::try_from(ACCOUNT_NEWS_TAKEN).unwrap_or(usize::MAX);
+        while self.under_way < ANNOUNCEMENTS_UNDER_WAY {
+            let moment = self.intake.moment();
+            let tables = self.intake.resolver.tables();
+            let mut news = match tables.claim_account_news(moment).await {
+                Ok(news) => news,
+                Err(error) => {
+                    tracing::warn!(%error, "overdue memberships not read");
+                    return;
+                }
+            };
+            let is_last = news.len() < full;
+            news.retain(|it| !self.intake.under_way.has(it.id));
+            if !news.is_empty() {
+                self.begin_telling(news);
+            }
+            if is_last {
                 return;
             }
-        };
-        news.retain(|it| !self.intake.under_way.has(it.id));
-        if news.is_empty() {
-            return;
         }
+    }
+
+    fn begin_telling(&mut self, news: Vec<AccountNews>) {
         self.under_way += news.len();
         let intake = Arc::clone(&self.intake);
         self.tasks.spawn(async move {

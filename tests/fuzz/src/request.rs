@@ -337,10 +337,27 @@ pub(crate) const EVENT: Target = Target {
             }],
             ..event()
         };
-        vec![event().encode_to_vec(), bare.encode_to_vec()]
+        let of_account = api::Event {
+            name: "group".to_owned(),
+            groups: [("account".to_owned(), "a1".to_owned())].into(),
+            group_traits: [(
+                "account".to_owned(),
+                api::GroupTraits {
+                    traits_form: Some(api::group_traits::TraitsForm::TraitsJson(
+                        "{\"plan\":null}".to_owned(),
+                    )),
+                },
+            )]
+            .into(),
+            ..api::Event::default()
+        };
+        [event(), bare, of_account]
+            .map(|it| it.encode_to_vec())
+            .to_vec()
     },
     words: &[
         "user_id",
+        "account",
         "email",
         "anonymous_id",
         "{\"a\":1}",
@@ -356,7 +373,8 @@ fn prepared(bytes: &[u8]) {
     };
     let violations = check_event(&event);
     let names = event.identifiers.len() + event.other_identifiers.len();
-    if (1..=IDENTIFIERS_PER_EVENT).contains(&names) {
+    let least = usize::from(event.groups.is_empty());
+    if (least..=IDENTIFIERS_PER_EVENT).contains(&names) {
         // The rules are written twice, and say the same.
         let is_right = rpc::validate(&event).is_ok();
         assert_eq!(violations.is_empty(), is_right, "{event:?}");
@@ -372,7 +390,10 @@ fn prepared(bytes: &[u8]) {
         Ok(prepared) => {
             assert!(violations.is_empty());
             assert!(prepared.time <= clock.latest);
-            assert!(!prepared.screened.kept.is_empty());
+            let groups = prepared.groups.iter();
+            let mut claims = groups.map(|group| &group.screened.kept);
+            let names_account = claims.any(|kept| !kept.is_empty());
+            assert!(!prepared.screened.kept.is_empty() || prepared.is_of_accounts && names_account);
             let event = &prepared.event;
             // A control character is one byte in a message, and six in JSON.
             assert!(event.encoded_len() <= 8 * EVENT_BYTES);

@@ -9,6 +9,7 @@ mod overdue;
 mod tables;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub(crate) struct Registry {
     pub(crate) store: IdentityStore,
     /// Merges that are written and not told of.
     owed: Mutex<BTreeSet<Uuid>>,
+    /// Whether anybody ever became a member of an account.
+    pub(super) has_members: AtomicBool,
 }
 
 impl Registry {
@@ -79,6 +82,7 @@ impl Registry {
             database,
             chance,
             owed: Mutex::default(),
+            has_members: AtomicBool::new(false),
         }
     }
 
@@ -227,9 +231,10 @@ pub(crate) async fn take(
     let deadline = Some(Instant::now() + APPEND_PATIENCE);
     let appended = intake.append(outbound, deadline).await;
     appended.map_err(|error| error.to_string())?;
+    let resolution = event.resolution.ok_or("it names accounts alone")?;
     Ok(Some(Resolved {
-        customer: event.resolution.customer,
+        customer: resolution.customer,
         fragments,
-        unexplained: sent - named - event.resolution.dropped.len(),
+        unexplained: sent - named - resolution.dropped.len(),
     }))
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use identity::store::{
-    Cause, CommitError, Committed, Found, IdentityStore, MergeRecord, News, SentAs, SentBy,
-    SourceMark, SplitRecord, Tables,
+    AccountNews, Cause, CommitError, Committed, Found, IdentityStore, MergeRecord, Moment,
+    NewMembership, News, SentAs, SentBy, SourceMark, SplitRecord, Tables, TakenMemberships,
 };
 use identity_core::{Changes, Detail, Identifier};
 use kernel::{CustomerId, FragmentId, Timestamp};
@@ -161,6 +162,30 @@ impl Tables for TablesLink {
 
     async fn take_source(&self, source: &str, mark: SourceMark) -> Result<(), DbErr> {
         self.call(true, || wait(self.store.take_source(source, mark)))
+            .await
+    }
+
+    async fn take_memberships(
+        &self,
+        memberships: &[NewMembership],
+        now: Moment,
+    ) -> Result<TakenMemberships, DbErr> {
+        self.registry.has_members.store(true, Ordering::Relaxed);
+        self.call(true, || wait(self.store.take_memberships(memberships, now)))
+            .await
+    }
+
+    async fn claim_account_news(&self, now: Moment) -> Result<Vec<AccountNews>, DbErr> {
+        // Every process looks all the time, and most of it for nothing.
+        if !self.registry.has_members.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        self.call(false, || wait(self.store.claim_account_news(now)))
+            .await
+    }
+
+    async fn mark_account_news(&self, news: &[AccountNews]) -> Result<(), DbErr> {
+        self.call(true, || wait(self.store.mark_account_news(news)))
             .await
     }
 }

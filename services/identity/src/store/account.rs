@@ -187,6 +187,8 @@ pub(super) struct Tally {
     pub(super) memberships: i64,
     /// The number of the newest news of any account that is part of it now.
     pub(super) number: i64,
+    /// The members that its newest news told of; absent where there are none.
+    pub(super) told_count: Option<i64>,
 }
 
 /// Reads the numbers of accounts, given by their canonical ids.
@@ -218,6 +220,9 @@ pub(super) async fn tallies(
         let own = tallies.entry(root).or_default();
         own.memberships += row.try_get::<i64>("", "membership_count")?;
         own.number = Ord::max(own.number, row.try_get("", "news_number")?);
+        if row.try_get::<Uuid>("", "fragment_id")? == root.uuid() {
+            own.told_count = row.try_get("", "told_count")?;
+        }
     }
     Ok(tallies)
 }
@@ -230,6 +235,20 @@ pub(super) async fn set_number(
 ) -> Result<(), DbErr> {
     account_tally::Entity::update_many()
         .col_expr(account_tally::Column::NewsNumber, Expr::val(number))
+        .filter(account_tally::Column::FragmentId.eq(account.uuid()))
+        .exec(transaction)
+        .await?;
+    Ok(())
+}
+
+/// Notes how many members the newest news of an account tell of, whose numbers are locked.
+pub(super) async fn set_count(
+    transaction: &DatabaseTransaction,
+    account: CustomerId,
+    count: i64,
+) -> Result<(), DbErr> {
+    account_tally::Entity::update_many()
+        .col_expr(account_tally::Column::ToldCount, Expr::val(count))
         .filter(account_tally::Column::FragmentId.eq(account.uuid()))
         .exec(transaction)
         .await?;

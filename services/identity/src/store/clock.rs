@@ -11,7 +11,7 @@ use super::entity::clock;
 const ROW: i32 = 1;
 
 impl IdentityStore {
-    /// Where the virtual clock was moved last.
+    /// The time that the virtual clock was moved to last.
     ///
     /// # Errors
     /// As the database says.

@@ -251,6 +251,7 @@ entity! {
         fragment_id: Uuid,
         membership_count: i64,
         news_number: i64,
+        told_count: Option<i64>,
     }
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{AccountNews, Moment};
 use crate::limits::{ACCOUNT_NEWS_TAKEN, ANNOUNCE_AFTER, ANNOUNCE_CLAIM};
-use crate::store::account::{living, member_count, set_number, tallies, tally};
+use crate::store::account::{living, member_count, set_count, set_number, tallies, tally};
 use crate::store::entity::account_news;
 use crate::store::membership::rows::{Pair, next_change, of_customers, pairs_at};
 use crate::store::{IdentityStore, unsigned};
@@ -34,14 +34,19 @@ pub(super) fn is_unclaimed<C: ColumnTrait>(claim_time: C, own: Timestamp) -> Con
 
 pub(super) async fn claim(store: &IdentityStore, now: Moment) -> Result<Vec<AccountNews>, DbErr> {
     let connection = store.batches.orm();
-    let rows = account_news::Entity::find()
-        .filter(account_news::Column::DueTime.lte(now.at.as_millis()))
-        .filter(is_unclaimed(account_news::Column::ClaimTime, now.own))
-        .order_by_asc(account_news::Column::IsBulk)
-        .order_by_asc(account_news::Column::DueTime)
-        .limit(ACCOUNT_NEWS_TAKEN)
-        .all(connection)
-        .await?;
+    let mut rows = Vec::new();
+    // One after the other, so that the index leads to what is due.
+    for is_bulk in [false, true] {
+        let some = account_news::Entity::find()
+            .filter(account_news::Column::IsBulk.eq(is_bulk))
+            .filter(account_news::Column::DueTime.lte(now.at.as_millis()))
+            .filter(is_unclaimed(account_news::Column::ClaimTime, now.own))
+            .order_by_asc(account_news::Column::DueTime)
+            .limit(ACCOUNT_NEWS_TAKEN.saturating_sub(rows.len() as u64))
+            .all(connection)
+            .await?;
+        rows.extend(some);
+    }
     let mut claimed = Vec::new();
     for row in rows {
         if claim_one(connection, &row, now).await? {
@@ -52,7 +57,7 @@ pub(super) async fn claim(store: &IdentityStore, now: Moment) -> Result<Vec<Acco
         return Ok(Vec::new());
     }
     let transaction = store.batches.begin_write().await?;
-    let news = evaluate(&transaction, claimed, now).await?;
+    let news = evaluate(&transaction, claimed, None, now).await?;
     transaction.commit().await?;
     Ok(news)
 }
@@ -133,22 +138,28 @@ pub(super) async fn number(
 }
 
 /// Reads what there is to tell of claimed rows. Rows of whoever is gone altogether are deleted.
+///
+/// Members are counted, but where the caller knows by how many there are more now: counting takes
+/// long in a large account.
 pub(super) async fn evaluate(
     transaction: &DatabaseTransaction,
     rows: Vec<account_news::Model>,
+    more: Option<&BTreeMap<CustomerId, i64>>,
     now: Moment,
 ) -> Result<Vec<AccountNews>, DbErr> {
     let customers: BTreeSet<CustomerId> = rows.iter().map(customer_of).collect();
-    let accounts: BTreeSet<CustomerId> = rows.iter().map(account_of).collect();
+    let mut accounts: BTreeSet<CustomerId> = rows.iter().map(account_of).collect();
+    accounts.extend(more.into_iter().flat_map(BTreeMap::keys));
     let there = living(transaction, customers.iter().chain(&accounts).copied()).await?;
+    accounts.retain(|it| there.contains(it));
+    // All at once, in their order, so that no two claims wait for each other.
+    let locked = accounts.iter().map(|it| (it.fragment(), 0));
+    tally(transaction, &locked.collect()).await?;
     let numbers = numbers(transaction, (&rows, &there), now).await?;
     let customers: Vec<CustomerId> = customers.into_iter().collect();
     let memberships = of_customers(transaction, &customers).await?;
     let pairs = pairs_at(&memberships, now.at);
-    let mut counts = HashMap::new();
-    for account in accounts.into_iter().filter(|it| there.contains(it)) {
-        counts.insert(account, member_count(transaction, account, now.at).await?);
-    }
+    let counts = counts(transaction, &accounts, more, now).await?;
     let mut gone = Vec::new();
     let mut news = Vec::new();
     for row in rows {
@@ -190,6 +201,36 @@ pub(super) async fn evaluate(
     }
     news.sort_unstable_by_key(|it| it.number);
     Ok(news)
+}
+
+/// Returns how many members accounts have, and notes that this is told. Their numbers are locked.
+async fn counts(
+    transaction: &DatabaseTransaction,
+    accounts: &BTreeSet<CustomerId>,
+    more: Option<&BTreeMap<CustomerId, i64>>,
+    now: Moment,
+) -> Result<HashMap<CustomerId, u32>, DbErr> {
+    let told = match more {
+        None => HashMap::new(),
+        Some(_) => tallies(transaction, accounts.iter().copied()).await?,
+    };
+    let mut counts = HashMap::new();
+    for account in accounts {
+        let told = told.get(account).and_then(|it| it.told_count);
+        let more = more.and_then(|it| it.get(account)).copied();
+        let count = match told {
+            None => member_count(transaction, *account, now.at).await?,
+            Some(told) => {
+                let count = told.saturating_add(more.unwrap_or(0));
+                u32::try_from(Ord::max(count, 0)).unwrap_or(u32::MAX)
+            }
+        };
+        if told != Some(i64::from(count)) {
+            set_count(transaction, *account, i64::from(count)).await?;
+        }
+        counts.insert(*account, count);
+    }
+    Ok(counts)
 }
 
 /// Draws the numbers of rows that have none yet, and notes them.

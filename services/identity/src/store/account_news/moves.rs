@@ -43,9 +43,16 @@ pub(in crate::store) async fn note_moves(
     let fitted = changes.refits.iter().map(|it| (it.fragment, it.to));
     let fitted: HashMap<FragmentId, CustomerId> = fitted.collect();
     let column = |it| Expr::col((fragment::Entity, it));
-    let is_moved = Condition::any()
-        .add(column(fragment::Column::RootId).is_in(into.keys().map(|it| it.uuid())))
-        .add(column(fragment::Column::FragmentId).is_in(fitted.keys().map(|it| it.uuid())));
+    // Nothing that is empty: no index would be used then.
+    let mut is_moved = Condition::any();
+    if !into.is_empty() {
+        let losers = into.keys().map(|it| it.uuid());
+        is_moved = is_moved.add(column(fragment::Column::RootId).is_in(losers));
+    }
+    if !fitted.is_empty() {
+        let own = fitted.keys().map(|it| it.uuid());
+        is_moved = is_moved.add(column(fragment::Column::FragmentId).is_in(own));
+    }
     let moved = with_memberships(transaction, is_moved).await?;
     let moves = moved.into_iter().filter_map(|(fragment, from)| {
         let to = fitted.get(&fragment).or_else(|| into.get(&from))?;
@@ -65,6 +72,9 @@ pub(in crate::store) async fn note_parts(
     let into: HashMap<FragmentId, CustomerId> = roots
         .flat_map(|(part, root)| part.iter().map(move |it| (*it, root.into())))
         .collect();
+    if into.is_empty() {
+        return Ok(());
+    }
     let ids = into.keys().map(|it| it.uuid());
     let own = Expr::col((fragment::Entity, fragment::Column::FragmentId)).is_in(ids);
     let moved = with_memberships(transaction, Condition::all().add(own)).await?;

@@ -91,7 +91,29 @@ pub(in crate::store) async fn tell_changes(
     insert(transaction, new).await?;
     let changed: Vec<Pair> = changed.into_iter().cloned().collect();
     let claimed = of_pairs(transaction, &changed, &own, now).await?;
-    evaluate(transaction, claimed, now).await
+    let more = more_members(before, after);
+    evaluate(transaction, claimed, Some(&more), now).await
+}
+
+/// Returns by how many customers each account has more members.
+fn more_members(
+    before: &BTreeMap<Pair, bool>,
+    after: &BTreeMap<Pair, bool>,
+) -> BTreeMap<CustomerId, i64> {
+    let members = |pairs: &BTreeMap<Pair, bool>| -> BTreeSet<(CustomerId, CustomerId)> {
+        pairs.keys().map(|pair| (pair.0, pair.1)).collect()
+    };
+    let (before, after) = (members(before), members(after));
+    let mut more = BTreeMap::new();
+    for (sign, its) in [
+        (1, after.difference(&before)),
+        (-1, before.difference(&after)),
+    ] {
+        for (_, account) in its {
+            *more.entry(*account).or_default() += sign;
+        }
+    }
+    more
 }
 
 /// A row to be written.

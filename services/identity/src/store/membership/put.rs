@@ -220,18 +220,19 @@ pub(super) async fn save(
     for row in &changed {
         update(transaction, row).await?;
     }
+    let touched = new.iter().chain(&changed).map(|row| row.pair());
+    let pairs = (pairs_at(before, now.at), pairs_at(after, now.at));
     let mut tallied = BTreeMap::new();
-    for row in &changed {
-        // Locked before the news, as everywhere.
-        tallied.entry(row.account.fragment()).or_insert(0);
+    for pair in pairs.0.keys().chain(pairs.1.keys()) {
+        if pairs.0.get(pair) != pairs.1.get(pair) {
+            // Locked before the news, as everywhere.
+            tallied.insert(pair.1.fragment(), 0);
+        }
     }
     for row in &new {
         *tallied.entry(row.fragments.1).or_insert(0) += 1;
-        tallied.entry(row.account.fragment()).or_insert(0);
     }
     tally(transaction, &tallied).await?;
-    let touched = new.iter().chain(&changed).map(|row| row.pair());
-    let pairs = (pairs_at(before, now.at), pairs_at(after, now.at));
     let chance = store.chance.as_ref();
     tell_changes(transaction, chance, (&pairs, after), touched.collect(), now).await
 }

@@ -110,9 +110,8 @@ async fn a_membership_that_ended_is_listed_as_of_earlier_times_and_revived_by_ne
         let (ann, acme) = (all[0], all[1]);
         let begin = town.now;
         let moment = town.moment();
-        let taken = town
-            .store
-            .take_memberships(&[acted(ann, acme, begin)], moment);
+        let first = [acted(ann, acme, begin)];
+        let taken = town.store.take_memberships(&first, moment);
         let taken = taken.await.expect("takes");
         assert_eq!(taken.news.len(), 1);
         town.tell(&taken.news).await;
@@ -147,9 +146,8 @@ async fn a_membership_that_ended_is_listed_as_of_earlier_times_and_revived_by_ne
         let taken = town.store.take_memberships(&[older], moment).await;
         let taken = taken.expect("takes");
         assert_eq!((taken.ended, taken.news.len()), (vec![0], 0));
-        let newer = town
-            .store
-            .take_memberships(&[acted(ann, acme, end)], moment);
+        let newer = [acted(ann, acme, end)];
+        let newer = town.store.take_memberships(&newer, moment);
         town.tell(&newer.await.expect("takes").news).await;
         assert_eq!(town.counts[&acme.into()].1, 1);
         let too_early = begin - Duration::from_millis(100);

@@ -90,20 +90,22 @@ impl Town {
 
     /// A new customer.
     pub(super) async fn customer(&mut self) -> FragmentId {
-        let resolver = self.customers.clone();
-        self.first_seen(&resolver).await
+        self.first_seen(false).await
     }
 
     /// A new account.
     pub(super) async fn account(&mut self) -> FragmentId {
-        let resolver = self.accounts.clone();
-        let account = self.first_seen(&resolver).await;
+        let account = self.first_seen(true).await;
         assert!(account.is_account());
         account
     }
 
-    async fn first_seen(&mut self, resolver: &Resolver) -> FragmentId {
+    async fn first_seen(&mut self, is_account: bool) -> FragmentId {
         self.made += 1;
+        let resolver = match is_account {
+            true => &self.accounts,
+            false => &self.customers,
+        };
         let named = event(&format!("anonymous_id=n{}", self.made)).identifiers;
         let subject = Subject {
             screened: screen(&Rules::default(), named),

@@ -106,6 +106,10 @@ const CLASSES: &[(&str, Class)] = &[
         PersonalRead,
     ),
     (
+        "happypath.gateway.v1.ExportService/ExportAccount",
+        PersonalRead,
+    ),
+    (
         "happypath.gateway.v1.ExportService/ExportCustomer",
         PersonalRead,
     ),

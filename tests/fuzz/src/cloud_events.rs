@@ -122,7 +122,7 @@ fn post(format: Format, head: &[u8], body: &[u8]) {
         assert!((1..=20).contains(&ids), "{own:?}");
         assert!(!own.event_id.is_empty() && own.event_id.chars().count() <= 100);
         let read = again(sent).expect("an event is one the second time");
-        assert_eq!(read.map(|it| it.event_id).as_ref(), Some(&own.event_id));
+        assert_eq!(read.event_id, own.event_id);
     }
     for letter in &reading.letters {
         assert!(!letter.fault.description.is_empty());

@@ -322,6 +322,7 @@ pub(crate) const CASES: &[Case] = &[
             r#"{"buying_group_id": "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23"}"#,
         )
     },
+    read("ExportService/ExportAccount", r#"{"account_id": "$4"}"#),
     read("ExportService/ExportCustomer", r#"{"customer_id": "$0"}"#),
     read("SegmentationService/GetProfile", r#"{"customer_id": "$0"}"#),
     list_all("SegmentationService/ListSegments"),

@@ -134,10 +134,7 @@ impl Groups {
                 self.push_beside(at, None, told);
             }
         }
-        for mut own in accounts {
-            if own.resolution.is_refused {
-                continue;
-            }
+        for mut own in one_each(accounts, event) {
             let account = own.resolution.customer;
             let stretch = self.stretches.pass(&own.resolution, at.sequence);
             let record = Record {
@@ -148,11 +145,6 @@ impl Groups {
                 ..Record::default()
             };
             self.push_beside(at, stretch, (account, record));
-            let group = own.group.place;
-            let group = group.and_then(|place| event.event.groups.get_mut(place));
-            if let Some(group) = group {
-                group.account_id = id_bytes(account);
-            }
         }
     }
 
@@ -190,6 +182,34 @@ impl Groups {
             .map(|(partition, records)| Group { partition, records })
             .collect()
     }
+}
+
+/// Names the accounts on an event, and returns each once: two keys may be of one, which has one
+/// record then, with all that is told of it.
+fn one_each(accounts: Vec<ResolvedGroup>, event: &mut Prepared) -> Vec<ResolvedGroup> {
+    let mut each: Vec<ResolvedGroup> = Vec::with_capacity(accounts.len());
+    for mut own in accounts {
+        if own.resolution.is_refused {
+            continue;
+        }
+        let account = own.resolution.customer;
+        let group = own.group.place;
+        if let Some(group) = group.and_then(|place| event.event.groups.get_mut(place)) {
+            group.account_id = id_bytes(account);
+        }
+        let mut before = each.iter_mut();
+        match before.find(|first| first.resolution.customer == account) {
+            None => each.push(own),
+            Some(first) => {
+                let traits = &mut first.group.traits;
+                traits.append(&mut own.group.traits);
+                // Stable: what the first key tells stays.
+                traits.sort_by(|one, other| one.name.cmp(&other.name));
+                traits.dedup_by(|one, other| one.name == other.name);
+            }
+        }
+    }
+    each
 }
 
 /// The event as its account has it: that it happened, by whom, and what it tells of the account.

@@ -1,5 +1,6 @@
 //! The identity service against real stores: SQLite and Postgres, the embedded hot store, and gRPC over a socket.
 
+mod accounts;
 mod announce;
 mod erasure;
 mod event;

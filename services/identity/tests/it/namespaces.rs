@@ -1,4 +1,6 @@
-//! Rules that another process defined a moment ago.
+//! Rules that another process defined a moment ago, and rules that stored values hold on to.
+
+mod subject;
 
 use std::sync::Arc;
 
@@ -60,7 +62,8 @@ async fn what_another_process_defined_before_an_event_was_sent_is_not_left_out_o
     let [first, second] = accepted.events.as_slice() else {
         panic!("two are accepted: {:?}", accepted.events);
     };
-    let (first, second) = (&first.resolution, &second.resolution);
+    let named = |event: &identity::AcceptedEvent| event.resolution.clone().expect("of a customer");
+    let (first, second) = (named(first), named(second));
     assert!(first.dropped.is_empty(), "{:?}", first.dropped);
     assert_eq!(first.customer, second.customer);
 }

@@ -1,0 +1,12 @@
+//! Accounts: found and made by groups of events, with their members.
+
+mod ingest;
+mod ingest_faults;
+mod ingest_members;
+mod ingest_paths;
+mod ingest_retries;
+mod store;
+mod store_buying_group;
+mod store_property;
+mod store_town;
+mod world;

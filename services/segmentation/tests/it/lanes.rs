@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use changes::{ChangeSink, Pending, Place};
-use engine::{Clock as _, Engine, EngineConfig, EngineHandle, SystemClock, TimeSource, counters};
-use hot::{
-    Append, Cursor, EmbeddedStore, HotStore as _, Owner, SharedHotStore, Slot, StreamId, StreamName,
+use engine::{
+    Clock as _, Engine, EngineConfig, EngineHandle, Status as _, SystemClock, TimeSource, counters,
 };
+use hot::{Append, Cursor, EmbeddedStore, Owner, SharedHotStore, Slot, StreamId, StreamName};
 use kernel::{CustomerId, PartitionCount, PartitionId};
 use prost::Message as _;
 use proto::stream::v1::change_record::Kind;

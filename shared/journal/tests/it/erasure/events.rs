@@ -6,7 +6,7 @@ use hot::StreamName;
 use journal::{EventLog, EventQuery, EventsBy, EventsErased};
 use kernel::{CustomerId, PartitionCount, Timestamp};
 use messages::stream::v1::record::Body;
-use messages::stream::v1::{Batch, Event, Record, StateMoved};
+use messages::stream::v1::{Batch, Event, MembershipChanged, Record, StateMoved};
 use prost::Message as _;
 
 use super::site::Site;
@@ -52,6 +52,18 @@ fn piece(from: u128, into: u128) -> Record {
             from_customer_id: customer(from).as_bytes().to_vec().into(),
             fragment_ids: SECRET.as_bytes().to_vec().into(),
             ..StateMoved::default()
+        })),
+        ..Record::default()
+    }
+}
+
+/// A change of somebody's membership of an account.
+fn membership(of: u128) -> Record {
+    Record {
+        customer_id: customer(of).as_bytes().to_vec().into(),
+        body: Some(Body::Membership(MembershipChanged {
+            role: SECRET.to_owned(),
+            ..MembershipChanged::default()
         })),
         ..Record::default()
     }
@@ -115,7 +127,8 @@ async fn fill(site: &Site) {
             // Messages of other partitions have rows of their own.
             2 => vec![copy(1, 3, number)],
             3 => vec![piece(2, 3)],
-            _ => vec![record(3, number), record(4, number)],
+            // With events of others alone.
+            _ => vec![record(3, number), membership(1), record(4, number)],
         };
         let name = if number % 7 == 0 {
             StreamName::EventsBulk
@@ -141,10 +154,10 @@ async fn events_of_others_stay(mut subject: Sql) {
     // Their reader has not taken them.
     let waiting = erase(&log, false).await;
     assert_eq!((waiting.events, waiting.rows), (0, 0), "{waiting:?}");
-    assert_eq!(waiting.waiting_rows, 320);
+    assert_eq!(waiting.waiting_rows, 400);
     assert_eq!(ids(&log, EventsBy::All).await, before);
     let counted = erase(&log, true).await;
-    assert_eq!((counted.events, counted.rows), (160, 320));
+    assert_eq!((counted.events, counted.rows), (160, 400));
 
     site.segmentation.take(&site.store, &[], None).await;
     site.store.fold(SEGMENTATION).await.expect("folds");
@@ -153,7 +166,7 @@ async fn events_of_others_stay(mut subject: Sql) {
     let erased = erase(&log, false).await;
     assert_eq!(
         (erased.events, erased.rows, erased.waiting_rows),
-        (160, 320, 0)
+        (160, 400, 0)
     );
     assert_eq!(ids(&log, EventsBy::All).await, others);
     assert_eq!(

@@ -48,7 +48,7 @@ static FREEMAIL: &[&str] = &[
     "hispeed.ch", "home.nl", "home.ro", "home.se", "hot.ee", "hotbox.ru", "hotmail.at",
     "hotmail.be", "hotmail.ca", "hotmail.ch", "hotmail.cl", "hotmail.co.jp", "hotmail.co.nz",
     "hotmail.co.th", "hotmail.co.uk", "hotmail.co.za", "hotmail.com", "hotmail.com.ar",
-    "hotmail.com.au", "hotmail.com.br", "hotmail.com.it", "hotmail.com.mx", "hotmail.com.tr",
+    "hotmail.com.au", "hotmail.com.br", "hotmail.com.mx", "hotmail.com.tr",
     "hotmail.cz", "hotmail.de", "hotmail.dk", "hotmail.es", "hotmail.fi", "hotmail.fr",
     "hotmail.gr", "hotmail.hu", "hotmail.it", "hotmail.nl", "hotmail.no", "hotmail.rs",
     "hotmail.se", "hush.com", "hushmail.com", "i.ua", "iafrica.com", "icloud.com",

@@ -3,6 +3,7 @@
 mod acceptance;
 mod accounts;
 mod adobe;
+mod beside;
 mod evidence;
 mod hostile;
 mod policies;
@@ -81,9 +82,7 @@ fn compiled(namespaces: Vec<v1::Namespace>) -> Rules {
 }
 
 /// Rules under another policy.
-fn under(rule: ConflictRule, rules: Rules) -> Rules {
-    Rules {
-        policy: Policy::of(rule),
-        ..rules
-    }
+fn under(rule: ConflictRule, mut rules: Rules) -> Rules {
+    rules.policy = Policy::of(rule);
+    rules
 }

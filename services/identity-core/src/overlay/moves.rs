@@ -91,6 +91,10 @@ impl Overlay<'_> {
         } else {
             (part, giver)
         };
+        // Its time changes, also where nothing else of how it is held does.
+        if let Some(holder) = self.holders.get(identifier) {
+            self.log.touch(identifier, Some(&holder.holding));
+        }
         self.log.attached.insert(identifier.clone());
         let whole = self.join(customer, mover);
         // It is the newest of the whole, also among those of the same time.

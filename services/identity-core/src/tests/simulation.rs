@@ -104,6 +104,29 @@ fn events_of_the_past_are_accepted_as_of_the_latest() {
     assert!(later.dropped.is_empty());
 }
 
+#[test]
+fn a_device_that_comes_back_is_the_newest_in_the_tables_too() {
+    let rules = under(ConflictRule::ReassignNewest, properties::tight());
+    let mut simulation = Simulation::new(&rules);
+    let mut world = World::new(rules.clone());
+    for (time, event) in (1..).zip([
+        "user_id=u2 email=e1",
+        "user_id=u1 device=d5",
+        "email=e1 device=d5",
+        "user_id=u1 device=d5",
+        "user_id=u2 device=d1",
+        "email=e1 device=d0",
+        "user_id=u2 device=d5",
+        "user_id=u2 device=d2",
+        "device=d5",
+    ]) {
+        let event_time = Timestamp::from_millis(time);
+        let seen = simulation.event(event_time, read(&event.replace(' ', "|")));
+        let resolution = world.event(event);
+        assert_eq!(seen.fragment, Some(resolution.fragment), "{time}: {event}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

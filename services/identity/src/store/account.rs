@@ -204,6 +204,8 @@ pub(super) async fn tallies(
             account_tally::Column::MembershipCount,
         ))
         .column((account_tally::Entity, account_tally::Column::NewsNumber))
+        .column((account_tally::Entity, account_tally::Column::FragmentId))
+        .column((account_tally::Entity, account_tally::Column::ToldCount))
         .from(account_tally::Entity)
         .inner_join(
             fragment::Entity,

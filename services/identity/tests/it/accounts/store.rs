@@ -233,10 +233,11 @@ async fn more_memberships_than_may_be_are_refused() {
         };
         let moment = town.moment();
         let mut rows = String::new();
+        let [one, two, full] = [ann, acme, other].map(|it| town.literal(it.uuid()));
         for number in 0..limits::MEMBERSHIPS_OF_CUSTOMER {
-            let id = Uuid::now_v7();
+            let id = town.literal(Uuid::now_v7());
             let comma = if number == 0 { "" } else { ", " };
-            rows += &format!("{comma}('{id}', '{ann}', '{acme}', 'r{number}', 1, 1, 0, 1)");
+            rows += &format!("{comma}({id}, {one}, {two}, 'r{number}', 1, 1, 0, 1)");
         }
         let orm = town.store.database().orm();
         let insert = format!(
@@ -245,13 +246,17 @@ async fn more_memberships_than_may_be_are_refused() {
         );
         orm.execute_unprepared(&insert).await.expect("inserts");
         let beyond = town.store.put_membership(said(ann, other, ""), moment);
-        assert!(matches!(beyond.await, Err(AccountError::TooManyOfCustomer)));
+        let beyond = beyond.await;
+        assert!(
+            matches!(beyond, Err(AccountError::TooManyOfCustomer)),
+            "{beyond:?}"
+        );
         let known = town.store.put_membership(said(ann, acme, "r7"), moment);
         assert!(!known.await.expect("known").is_new);
         let count = limits::MEMBERSHIPS_OF_ACCOUNT;
         let full = format!(
             "INSERT INTO identity_account_tally (fragment_id, membership_count, news_number) \
-             VALUES ('{other}', {count}, 0)"
+             VALUES ({full}, {count}, 0)"
         );
         orm.execute_unprepared(&full).await.expect("inserts");
         let beyond = town.store.put_membership(said(bob, other, ""), moment);

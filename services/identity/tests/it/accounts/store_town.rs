@@ -13,6 +13,7 @@ use identity_core::{Rules, screen};
 use kernel::{CustomerId, Duration, FragmentId, Timestamp};
 use sea_orm::ConnectionTrait;
 use storage::Database;
+use uuid::Uuid;
 
 use crate::fixture::{Fixture, Sql, event};
 
@@ -138,8 +139,13 @@ impl Town {
             return;
         }
         let ends = [one.into(), other.into()];
+        let rules = Rules::default();
+        let rules = match one.is_account() {
+            true => &rules.accounts().rules,
+            false => &rules,
+        };
         let resolver = self.resolver(one);
-        let merged = resolver.merge(&Rules::default(), &ends, CAUSE).await;
+        let merged = resolver.merge(rules, &ends, CAUSE).await;
         let (_, news) = merged.expect("merges");
         self.store.mark_announced(&news).await.expect("marks");
     }
@@ -167,10 +173,19 @@ impl Town {
         }
     }
 
+    /// An id, as a statement has it.
+    pub(super) fn literal(&self, id: Uuid) -> String {
+        match self.store.has_single_writer() {
+            true => format!("x'{}'", id.simple()),
+            false => format!("'{id}'"),
+        }
+    }
+
     /// Says that the rows of customers or accounts are gone, as an erasure does.
     pub(super) async fn erase(&mut self, roots: &[CustomerId], fragments: &[FragmentId]) {
         for root in roots {
-            let delete = format!("DELETE FROM identity_customer WHERE customer_id = '{root}'");
+            let id = self.literal(root.uuid());
+            let delete = format!("DELETE FROM identity_customer WHERE customer_id = {id}");
             let orm = self.store.database().orm();
             orm.execute_unprepared(&delete).await.expect("deletes");
         }

@@ -1,5 +1,8 @@
 //! The command line: which commands there are, and what runs them.
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -74,6 +77,8 @@ enum Command {
     Subscriptions(commands::subscriptions::Args),
     /// Finds, joins, takes apart, explains, erases, exports customers, and tries policies on events
     Identity(commands::identity::Args),
+    /// Accounts, who belongs to them, and buying groups: shows, makes, joins, takes apart, exports
+    Accounts(commands::accounts::Args),
     /// Shows, exports and verifies the audit log: who changed what, and who read whose data
     Audit(commands::audit::Args),
     /// Makes and rotates the keys that seal the secrets of channels, sources and subscriptions
@@ -104,6 +109,7 @@ impl Command {
             | Self::Completions(_) => return None,
             Self::Keys(args) => return args.connection(),
             Self::Identity(args) => return args.connection(),
+            Self::Accounts(args) => args.connection(),
             Self::Login(args) => &args.connection,
             Self::Apply(args) => &args.connection,
             Self::Get(args) => &args.connection,
@@ -223,6 +229,7 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Sources(args) => commands::sources::run(args).await,
         Command::Changes(args) => commands::changes::run(args).await,
         Command::Identity(args) => commands::identity::run(args).await,
+        Command::Accounts(args) => commands::accounts::run(args).await,
         Command::Subscriptions(args) => commands::subscriptions::run(args).await,
         Command::Audit(args) => commands::audit::run(args).await,
         Command::Secrets(args) => commands::secrets::run(args).await,
@@ -232,166 +239,5 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Login(args) => commands::login::run(args).await,
         Command::Contexts(args) => commands::contexts::run(&args),
         Command::Completions(args) => commands::completions::run::<Cli>(&args),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_holds_together() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn command_lines_are_read() {
-        for line in [
-            "dev --folder x --listen 127.0.0.1:0 --clock stream --partitions 4",
-            "dev --check-config --hot-store redis://h --identity-address http://i:7401",
-            "demo --folder x --report y.html --json",
-            "apply -f a.yaml -f b --validate-only",
-            "apply -f a.yaml --if-match 3-ab12",
-            "apply -f a --if-match segment/loyal=3-ab12 --if-match journey/welcome=0",
-            "get segments",
-            "get journey welcome -o json",
-            "diff -f demo",
-            "delete segment loyal",
-            "delete segment loyal --if-match 3-ab12",
-            "import a.csv b.jsonl.gz --lane live --on-error continue --batch 100",
-            "import a.csv --time-column at --customer-column user_id=household --event-name purchase",
-            "track purchase --id user_id=u1 --id email=a@b.c --property value=3 --trait plan=pro",
-            "customer user_id:u1 --json",
-            "events --customer user_id:u1 --from 2017-01-01 --to 2017-02-01T06:00:00Z --limit 5 --json",
-            "events --partition 3",
-            "explain user_id:u1",
-            "explain user_id:u1 --segment buyers --segment loyal",
-            "customer user_id:u1 --after AQAAEAAA",
-            "explain user_id:u1 --after AQAAEAAA",
-            "flow welcome --version 2",
-            "activations stats --journey welcome",
-            "status",
-            "status --watch --interval 500ms --json",
-            "quarantine journey list",
-            "quarantine journey list --partition 3 --customer c --reason brittle --limit 5 --json",
-            "quarantine journey show 0-12-0 --bytes",
-            "quarantine activation retry 0-12-0 3-7-1",
-            "quarantine activation retry --all --partition 3 --reason brittle",
-            "quarantine segmentation discard 0-12-0 --because test",
-            "quarantine segmentation discard --all --because test",
-            "get",
-            "get sources --gateway-address http://g:7405",
-            "dead-letters list",
-            "dead-letters list --source web_shop --reason no-identifier --from 2026-01-01 --limit 5 --json",
-            "dead-letters show 0192f0c1-2f3a-7000-8000-000000000000",
-            "dead-letters replay a b",
-            "dead-letters replay --all --source web_shop --to 2026-01-01",
-            "dead-letters replay a --payload event.json --json",
-            "dead-letters discard --all",
-            "identity resolve user_id:u1 email:a@b.c --json",
-            "identity explain user_id:u1 --json",
-            "identity history user_id:u1",
-            "identity link user_id:u1 email:a@b.c --customer 0192f0c1-2f3a-7000-8000-000000000000 --reason test",
-            "identity merge user_id:u1 user_id:u2 --reason test --json",
-            "identity unmerge --operation 0192f0c1-2f3a-7000-8000-000000000000 --dry-run",
-            "identity unmerge user_id:u1 --event e1 --reason test --json",
-            "identity unmerge --identifier email:a@b.c",
-            "identity unmerge user_id:u1 --fragment 0192f0c1-2f3a-7000-8000-000000000000",
-            "identity simulate --policy union_all events.jsonl --json",
-            "identity simulate --policy reassign_newest --namespaces a.yaml -",
-            "changes watch",
-            "changes watch --kind merge --kind membership --segment loyal --journey a --map b --channel c --customer user_id:u1",
-            "changes watch --from abc --limit 5 --json",
-            "changes watch --from-start",
-            "changes status --json",
-            "subscriptions list --json",
-            "subscriptions resume warehouse",
-            "subscriptions resume warehouse --from start --json",
-            "audit list",
-            "audit list --customer user_id:u1 --caller ann --action identity.get_customer --from 2026-01-01 --limit 5 --json",
-            "audit export -o log.jsonl --to 2026-01-01 --service activation",
-            "audit verify --heads old --save-heads new --json",
-            "audit verify --file log.jsonl",
-            "audit forget user_id:u1",
-            "secrets generate-key 2026-11",
-            "secrets rotate --json",
-            "rebuild --hot-store redis://h --database postgres://d/n --partitions 8 --partition 1 --partition 3 --json",
-            "migrate --database postgres://d/n --installation shop --hot-store redis://h --check --json",
-            "completions bash",
-            "keys create shop --scope events:write --scope customers:read --expires 90d --json",
-            "keys create shop --source web_shop",
-            "keys create shop --source web_shop --scope events:write",
-            "keys list --context prod",
-            "keys rotate 0123456789abcdef --overlap 1h",
-            "keys revoke 0123456789abcdef",
-            "keys bootstrap",
-            "keys bootstrap ops --database postgres://d/n --installation shop",
-            "keys make shop --scope events:write",
-            "keys make shop --source web_shop",
-            "login prod --address https://h:7400 --key-file k --tls-ca ca.pem",
-            "login prod --address https://h --client-certificate c --client-key k --certificate-only",
-            "contexts",
-            "contexts use prod",
-            "contexts remove prod",
-        ] {
-            let words = std::iter::once("happypath").chain(line.split(' '));
-            if let Err(error) = Cli::try_parse_from(words) {
-                panic!("{line}: {error}");
-            }
-        }
-    }
-
-    #[test]
-    fn command_lines_that_say_nothing_are_refused() {
-        for line in [
-            "",
-            "apply",
-            "track",
-            "import",
-            "import a --batch 0",
-            "import a --lane fast",
-            "status --interval 1ms",
-            "events",
-            "explain a --segment loyal --expression true",
-            "events --customer a --partition 1",
-            "events --customer a --from yesterday",
-            "keys",
-            "keys create shop",
-            "login",
-            "login prod --certificate-only",
-            "segments --client-certificate c",
-            "quarantine",
-            "quarantine identity list",
-            "quarantine journey",
-            "quarantine journey retry",
-            "quarantine journey retry 0-12-0 --all",
-            "quarantine journey retry 0-12-0 --reason x",
-            "quarantine journey discard 0-12-0",
-            "identity",
-            "identity simulate a.jsonl",
-            "identity simulate --policy x a.jsonl",
-            "identity unmerge user_id:u1",
-            "identity merge user_id:u1",
-            "changes",
-            "changes watch --kind x",
-            "changes watch --from a --from-start",
-            "changes watch --limit 0",
-            "subscriptions",
-            "subscriptions resume",
-            "dead-letters replay",
-            "dead-letters discard",
-            "dead-letters discard a --all",
-            "dead-letters replay a --source b",
-            "dead-letters replay --all --payload x",
-            "audit",
-            "audit forget",
-            "audit list --service gateway",
-            "secrets generate-key a.b",
-        ] {
-            let words = std::iter::once("happypath").chain(line.split_whitespace());
-            assert!(Cli::try_parse_from(words).is_err(), "{line}");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each: arguments, and what to do.
 
+pub(crate) mod accounts;
 pub(crate) mod activations;
 pub(crate) mod apply;
 pub(crate) mod audit;

@@ -3,6 +3,7 @@
 //! Commands talk to services through the public gRPC API only, as any other client would; [`dev`]
 //! alone knows that services are crates.
 
+mod account_key;
 mod bundle;
 mod cli;
 mod client;

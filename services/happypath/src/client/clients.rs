@@ -9,6 +9,7 @@ use proto::engine::v1::{ListPartitionsRequest, Partition};
 use proto::gateway::v1::change_service_client::ChangeServiceClient;
 use proto::gateway::v1::export_service_client::ExportServiceClient;
 use proto::gateway::v1::intake_service_client::IntakeServiceClient;
+use proto::identity::v1::account_service_client::AccountServiceClient;
 use proto::identity::v1::erasure_service_client::ErasureServiceClient;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::resolution_service_client::ResolutionServiceClient;
@@ -34,6 +35,12 @@ impl Connection {
         Ok(ResolutionServiceClient::new(
             self.channel(ServiceName::Identity)?,
         ))
+    }
+
+    /// A client of accounts.
+    pub(crate) fn accounts(&self) -> Result<AccountServiceClient<PeerChannel>, Failure> {
+        let client = AccountServiceClient::new(self.channel(ServiceName::Identity)?);
+        Ok(client.max_decoding_message_size(kernel::limits::MESSAGE_BYTES))
     }
 
     /// A client of erasures.

@@ -1,7 +1,8 @@
 //! `happypath customer`: everything that is known about one customer.
 
 use proto::activation::v1::{Activation, Consent, GetConsentRequest, ListActivationsRequest};
-use proto::identity::v1::Customer;
+use proto::identity::v1::get_customer_request::Key;
+use proto::identity::v1::{Customer, Membership};
 use proto::journey::v1::{
     DeviationKind, GetCustomerJourneysRequest, GetCustomerJourneysResponse, RunOutcome,
 };
@@ -9,6 +10,7 @@ use proto::segmentation::v1::{GetProfileRequest, Profile};
 use serde_json::json;
 use tonic::{Code, Response, Status};
 
+use super::accounts::memberships;
 use crate::client::{After, Connection, ask};
 use crate::customer_key::find_customer;
 use crate::failure::Failure;
@@ -32,6 +34,7 @@ pub(crate) struct Args {
 struct Known {
     customer: Customer,
     profile: Option<Profile>,
+    accounts: Vec<Membership>,
     journeys: Option<GetCustomerJourneysResponse>,
     consents: Vec<Consent>,
     activations: Vec<Activation>,
@@ -41,11 +44,13 @@ struct Known {
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let known = ask_everybody(&args.connection, &args.customer, &args.after.position).await?;
     if args.format.json {
+        let accounts: Result<Vec<_>, _> = known.accounts.iter().map(json_of).collect();
         let consents: Result<Vec<_>, _> = known.consents.iter().map(json_of).collect();
         let activations: Result<Vec<_>, _> = known.activations.iter().map(json_of).collect();
         return print_json(&json!({
             "customer": json_of(&known.customer)?,
             "profile": known.profile.as_ref().map(json_of).transpose()?,
+            "accounts": accounts?,
             "journeys": known.journeys.as_ref().map(json_of).transpose()?,
             "consents": consents?,
             "activations": activations?,
@@ -56,6 +61,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Some(profile) => show_profile(profile)?,
         None => print("\nNo event of this customer was processed yet.")?,
     }
+    show_accounts(&known.accounts)?;
     if let Some(journeys) = &known.journeys {
         show_journeys(journeys)?;
     }
@@ -89,8 +95,15 @@ async fn ask_everybody(connection: &Connection, text: &str, after: &str) -> Resu
             after: after.to_owned()
         })),
     );
+    let key = Key::CustomerId(customer.customer_id.clone());
+    let accounts = match memberships(connection, key, None).await {
+        // An older server knows of none.
+        Err(failure) if failure.is_not_served() => Vec::new(),
+        all => all?,
+    };
     Ok(Known {
         customer,
+        accounts,
         profile: found(profile)?.and_then(|answer| answer.profile),
         journeys: found(journeys)?,
         consents: found(consents)?.map_or_else(Vec::new, |answer| answer.consents),
@@ -150,6 +163,20 @@ fn show_profile(profile: &Profile) -> Result<(), Failure> {
         ]);
     }
     rows.print_titled("Segments")
+}
+
+fn show_accounts(accounts: &[Membership]) -> Result<(), Failure> {
+    let mut rows = Rows::new(&["account", "role", "primary", "since"]);
+    for own in accounts {
+        let primary = if own.is_primary { "yes" } else { "" };
+        rows.row([
+            own.account_id.clone(),
+            own.role.clone(),
+            primary.to_owned(),
+            when(own.valid_from.as_ref()),
+        ]);
+    }
+    rows.print_titled("Accounts")
 }
 
 fn show_journeys(journeys: &GetCustomerJourneysResponse) -> Result<(), Failure> {

@@ -130,7 +130,7 @@ fn show_table(kind: Option<DefinitionKind>, stored: &[StoredDefinition]) -> Resu
     }
     rows.print_or(&match kind {
         Some(DefinitionKind::Namespace) => {
-            "No namespace is defined; until one is, user_id, crm_id, email, phone and anonymous_id are known."
+            "No namespace is defined. Built in are user_id, crm_id, email, phone and anonymous_id of customers, and account, company, workspace, household, crm_account_id and domain of accounts."
                 .to_owned()
         }
         Some(kind) => format!("There is no {} yet.", kind_word(kind)),

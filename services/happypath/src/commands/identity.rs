@@ -15,6 +15,9 @@ mod unmerge;
 
 use proto::identity::v1::{Customer, DroppedIdentifier, Identifier};
 
+pub(super) use self::explain::show_evidence;
+pub(super) use self::export::Lines;
+
 use crate::client::Connection;
 use crate::failure::Failure;
 use crate::output::{Format, Rows, print, visible};
@@ -111,7 +114,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// Reads an identifier such as `user_id:u1`.
-fn identifier(text: &str) -> Result<Identifier, String> {
+pub(super) fn identifier(text: &str) -> Result<Identifier, String> {
     match text.split_once([':', '=']) {
         Some((namespace, value)) if !namespace.is_empty() && !value.is_empty() => Ok(Identifier {
             namespace: namespace.to_owned(),
@@ -122,12 +125,12 @@ fn identifier(text: &str) -> Result<Identifier, String> {
 }
 
 /// An identifier for people.
-fn shown(identifier: &Identifier) -> String {
+pub(super) fn shown(identifier: &Identifier) -> String {
     format!("{}:{}", identifier.namespace, visible(&identifier.value))
 }
 
 /// Prints identifiers that were left out, or would be.
-fn show_dropped(dropped: &[DroppedIdentifier]) -> Result<(), Failure> {
+pub(super) fn show_dropped(dropped: &[DroppedIdentifier]) -> Result<(), Failure> {
     let mut rows = Rows::new(&["identifier", "reason"]);
     for own in dropped {
         let identifier = format!("{}:{}", visible(&own.namespace), visible(&own.value));

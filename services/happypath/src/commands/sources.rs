@@ -239,6 +239,13 @@ fn show(args: &TryArgs, trial: &Trial) -> Result<(), Failure> {
                 rows.row([title.to_owned(), visible(&name), visible(&value)]);
             }
         }
+        for (kind, key) in entries(&message["groups"]) {
+            rows.row(["group".to_owned(), visible(&kind), visible(&key)]);
+            for (name, value) in entries(&message["group_traits"][&kind]["traits_json"]) {
+                let title = format!("trait of {kind}");
+                rows.row([title, visible(&name), visible(&value)]);
+            }
+        }
         rows.print_or(&visible(thing))?;
     }
     let mut rows = Rows::new(&["reason", "field", "what is wrong", "thing"]);

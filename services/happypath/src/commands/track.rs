@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use proto::identity::v1::event::{PropertiesForm, TraitsForm};
-use proto::identity::v1::{Event, Identifier, IngestRequest, Lane};
+use proto::identity::v1::{Event, Identifier, IngestRequest, Lane, ResolvedEvent, ResolvedGroup};
 use serde_json::json;
 
 use crate::client::{Connection, ask, request_id};
@@ -18,9 +18,13 @@ use crate::when::{now, parse_time, when};
 pub(crate) struct Args {
     /// The name of the event, such as `purchase`
     event: String,
-    /// The customer's identifiers, such as user_id=u1; at least one
-    #[arg(long = "id", value_name = "NAMESPACE=VALUE", required = true, value_parser = pair)]
+    /// The customer's identifiers, such as user_id=u1; at least one, or a group
+    #[arg(long = "id", value_name = "NAMESPACE=VALUE", required_unless_present = "groups", value_parser = pair)]
     ids: Vec<(String, String)>,
+    /// The accounts that the customer acted for, such as account=acme; without --id the event is
+    /// theirs alone
+    #[arg(long = "group", value_name = "TYPE=KEY", value_parser = pair)]
+    groups: Vec<(String, String)>,
     /// Properties of the event; numbers and true or false are read as such
     #[arg(long = "property", value_name = "NAME=VALUE", value_parser = pair)]
     properties: Vec<(String, String)>,
@@ -56,6 +60,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         time: Some(time),
         identifiers,
         other_identifiers,
+        groups: args.groups.into_iter().collect(),
         properties_form: object(args.properties).map(PropertiesForm::PropertiesJson),
         traits_form: object(args.traits).map(TraitsForm::TraitsJson),
         ..Event::default()
@@ -76,15 +81,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         return print_json(&json!({ "results": json["results"], "position": json["position"] }));
     }
     for result in &answer.results {
-        let how = if result.created {
-            "a new customer"
-        } else {
-            "a known customer"
-        };
-        print(&format!(
-            "{}: {} of customer {} ({how})",
-            result.event_id, args.event, result.customer_id
-        ))?;
+        print(&headline(result, &args.event))?;
+        show_groups(&result.groups)?;
         if let Some(time) = &result.corrected_time {
             let moved = when(Some(time));
             print(&format!(
@@ -100,6 +98,32 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
                 dropped.namespace, dropped.value, dropped.reason
             ))?;
         }
+    }
+    Ok(())
+}
+
+/// An event and whose it is, in a line.
+fn headline(result: &ResolvedEvent, name: &str) -> String {
+    let (id, customer) = (&result.event_id, &result.customer_id);
+    if customer.is_empty() {
+        return format!("{id}: {name} of accounts alone");
+    }
+    let how = match result.created {
+        true => "a new customer",
+        false => "a known customer",
+    };
+    format!("{id}: {name} of customer {customer} ({how})")
+}
+
+/// Prints the accounts that an event was taken for.
+fn show_groups(groups: &[ResolvedGroup]) -> Result<(), Failure> {
+    for group in groups {
+        let (kind, id) = (&group.r#type, &group.account_id);
+        print(&match (id.as_str(), group.created) {
+            ("", _) => format!("  {kind} was left out: {}", group.reason),
+            (id, true) => format!("  for account {id} (a new {kind})"),
+            (id, false) => format!("  for account {id} (a known {kind})"),
+        })?;
     }
     Ok(())
 }

@@ -198,7 +198,7 @@ async fn members_are_listed_by_pages() {
     loop {
         let request = v1::ListMembersRequest {
             page_size: 2,
-            page_token: token,
+            page_token: token.clone(),
             ..of_account(&account)
         };
         let page = world.accounts.list_members(request).await.expect("a page");

@@ -22,11 +22,11 @@ use crate::when::when;
 /// Arguments of `accounts`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Accounts are named by an id, or by an identifier such as account:acme, domain:acme.com or crm_account_id:0042; customers
-by an id, or by an identifier such as user_id:u1.
+Accounts are named by an id, or by an identifier such as account:acme or domain:acme.com;
+customers by an id, or by an identifier such as user_id:u1.
 
-An account is never joined with a customer. Events that name it in `groups` make it known, and make the customer a member of it.
-`identity explain`, `identity history` and `identity erase` take accounts too.")]
+An account is never joined with a customer. Events that name it in `groups` make it known, and
+make the customer a member of it. `identity explain`, `history` and `erase` take accounts too.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,

@@ -277,7 +277,7 @@ fn a_buying_group_says_how_complete_it_is() {
     assert!(said.starts_with("The buying group is new.\n"), "{said}");
     assert!(said.contains(", about crm-0042: 50% complete\n"), "{said}");
     let (code, told) = dev.refused(&format!("{put} decision_maker=user_id:ben"));
-    assert_eq!(code, 1, "{told}");
+    assert_eq!(code, 2, "{told}");
     assert!(told.contains("member"), "{told}");
     let said = dev.ok(&format!("{put} decision_maker=user_id:ada"));
     assert!(

@@ -2,6 +2,8 @@
 //! fresh folder.
 
 mod access;
+mod account_profiles;
+mod accounts;
 mod answers;
 mod audit;
 mod changes;

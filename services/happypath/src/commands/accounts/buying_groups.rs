@@ -39,10 +39,11 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Who fills a role has to be a member of the account now. One who leaves the account fills no place from then on.
+Who fills a role has to be a member of the account now. One who leaves the account fills no place
+from then on.
 
-  happypath accounts buying-groups put account:acme crm-0042 --slot decision_maker=user_id:ada --slot champion:2=user_id:ben \\
-    --slot legal:0")]
+  happypath accounts buying-groups put account:acme crm-0042 \\
+    --slot decision_maker=user_id:ada --slot champion:2=user_id:ben --slot legal:0")]
 struct PutArgs {
     /// The account: an id, or an identifier such as account:acme
     account: String,

@@ -13,9 +13,11 @@ use crate::failure::Failure;
 /// Arguments of `accounts export`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Each line is a JSON object with `section` and what the service says: account, evidence, history, profile, member, buying_group and
-event. The last one has the section `end`, and says how many lines each section has. Write it to a file:
-happypath accounts export account:acme > acme.jsonl")]
+Each line is a JSON object with `section` and what the service says: account, evidence, history,
+profile, member, buying_group and event. The last one has the section `end`, and says how many
+lines each section has. Write it to a file:
+
+  happypath accounts export account:acme > acme.jsonl")]
 pub(super) struct Args {
     /// An id, or an identifier such as account:acme
     account: String,

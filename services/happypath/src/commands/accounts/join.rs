@@ -16,8 +16,9 @@ use crate::when::{time_of_flag, when};
 /// Arguments of `accounts join`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-One membership is kept for a customer, an account and a role, beside those that events and domains say: to say it again changes it.
-What is left out of --from stays as it is; --to, --primary and --confidence are set anew.
+One membership is kept for a customer, an account and a role, beside those that events and
+domains say; to say it again changes it. Without --from its beginning stays as it is; --to,
+--primary and --confidence are set anew.
 
   happypath accounts join user_id:ada account:acme --role admin --primary")]
 pub(super) struct Args {
@@ -47,7 +48,7 @@ pub(super) struct Args {
 /// Arguments of `accounts leave`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-An event of the customer in the account's context that happens later makes the customer a member again.")]
+A later event of the customer in the account's context makes them a member again.")]
 pub(super) struct LeaveArgs {
     /// The membership, as `members` and `memberships` name it
     membership: String,

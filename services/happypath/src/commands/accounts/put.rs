@@ -16,9 +16,9 @@ use crate::output::{json_of, print, print_json};
 /// Arguments of `accounts put`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Identifiers are of namespaces of accounts: account, company, workspace, household, crm_account_id, domain, and those that are
-defined with `subject: SUBJECT_ACCOUNT`. Where two accounts are known by them, they become one, within the limits of these
-namespaces.
+Identifiers are of namespaces of accounts: account, company, workspace, household,
+crm_account_id, domain, and those that are defined with `subject: SUBJECT_ACCOUNT`. Where two
+accounts are known by them, they become one, within the limits of these namespaces.
 
   happypath accounts put account:acme domain:acme.com --trait plan=pro --trait seats=40")]
 pub(super) struct Args {

@@ -14,7 +14,7 @@ use crate::when::when;
 /// Arguments of `identity explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// An id, or an identifier such as user_id:u1
+    /// An id, or an identifier such as user_id:u1; of an account too, such as account:acme
     customer: String,
     #[command(flatten)]
     pub(super) common: Common,

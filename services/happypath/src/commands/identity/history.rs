@@ -1,4 +1,4 @@
-//! `happypath identity history`: what changed who a customer is.
+//! `happypath identity history`: what changed who a customer or an account is.
 
 use proto::identity::v1::get_customer_request::Key as CustomerKey;
 use proto::identity::v1::list_history_request::Key;
@@ -16,7 +16,7 @@ use crate::when::when;
 /// Arguments of `identity history`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// An id, or an identifier such as user_id:u1
+    /// An id, or an identifier such as user_id:u1; of an account too, such as account:acme
     customer: String,
     #[command(flatten)]
     pub(super) common: Common,
@@ -66,5 +66,5 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             visible(&own.reason),
         ]);
     }
-    rows.print_or("Nothing changed who this customer is.")
+    rows.print_or("Nothing changed who this is.")
 }

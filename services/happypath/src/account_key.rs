@@ -1,4 +1,5 @@
-//! Reads the name of an account on the command line: an id, or an identifier such as `account:acme`.
+//! Reads the name of an account on the command line: an id, or an identifier such as
+//! `account:acme`.
 
 use proto::identity::v1::account_key::Key;
 use proto::identity::v1::get_account_request::Key as GetKey;

@@ -1,5 +1,5 @@
-//! Objects that mappings write: the values of expressions by name, and the entries of an object that
-//! was sent.
+//! Objects that mappings write: the values of expressions by name, and the entries of an object
+//! that was sent.
 
 use std::collections::BTreeSet;
 

@@ -88,7 +88,7 @@ fn event(id: &str, name: &str, user: Option<&str>, account: &str) -> Value {
     })
 }
 
-/// How often each event happened, as a profile says.
+/// The count of each event, as a profile says.
 fn counts(profile: &Value) -> Vec<(&str, u64)> {
     let events = profile["events"].as_array().expect("events").iter();
     let count = |it: &Value| it["count"].as_str().and_then(|it| it.parse().ok());
@@ -145,22 +145,6 @@ fn an_account_learns_from_its_members_and_nobody_else_hears_of_it() {
     assert_eq!(status, 404);
     assert!(refused.to_string().contains("IS_ACCOUNT"), "{refused}");
 
-    // The log has the account's own events, each with who acted.
-    let listed = site.ok("GET", &format!("/v1/customers/{acme}/events"), &Value::Null);
-    let events = listed["events"].as_array().expect("events").iter();
-    let mut acted: Vec<(&str, &str)> = events
-        .map(|it| (&it["event"]["eventId"], &it["memberId"]))
-        .map(|(id, who)| {
-            (
-                id.as_str().unwrap_or_default(),
-                who.as_str().unwrap_or_default(),
-            )
-        })
-        .collect();
-    acted.sort_unstable();
-    let [one, two, _] = &customers;
-    assert_eq!(acted, [("e-1", one.as_str()), ("e-2", two), ("e-4", "")]);
-
     // Consumers are told of each membership once, by the customer.
     let told = site.memberships(3);
     let pairs: Vec<_> = told
@@ -209,11 +193,10 @@ fn memberships_that_change_and_members_who_are_erased_change_the_count() {
     let membership = site.ok("POST", "/v1/memberships", &put);
     site.with_members(&acme, 3);
     let told = site.memberships(4);
-    let last = &told[3]["account"];
-    assert_eq!(
-        (&last["role"], &last["is_primary"]),
-        (&json!("champion"), &json!(true))
-    );
+    let as_champion = told.iter().find(|it| it["account"]["role"] == "champion");
+    let as_champion = as_champion.expect("told");
+    assert_eq!(as_champion["customer_id"], *three);
+    assert_eq!(as_champion["account"]["is_primary"], true);
     let id = &membership["membership"]["membershipId"];
     let end = json!({ "requestId": "p-2", "membershipId": id });
     site.ok("POST", "/v1/memberships:end", &end);
@@ -221,12 +204,8 @@ fn memberships_that_change_and_members_who_are_erased_change_the_count() {
     let said = site
         .0
         .ok("changes watch --from-start --kind account --limit 5");
-    let last = said.lines().last().expect("a line");
-    assert!(
-        last.ends_with(&format!("left account {acme} as champion")),
-        "{last}"
-    );
-    assert!(last.contains(three.as_str()));
+    let left = format!("{three}  left account {acme} as champion");
+    assert!(said.lines().any(|line| line.ends_with(&left)), "{said}");
 
     let erase = json!({ "requestId": "x-1", "customerIds": [one] });
     site.ok("POST", "/v1/erasures", &erase);

@@ -18,7 +18,7 @@ fn post(dev: &Dev, path: &str, body: &Value) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// How many customers there are.
+/// The number of customers.
 fn customers(dev: &Dev) -> usize {
     let answer = send(&dev.address, "GET", "/v1/customers", &[], b"");
     let read: Value = serde_json::from_slice(&answer.body).expect("JSON");

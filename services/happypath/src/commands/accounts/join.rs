@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// This is the account that the customer belongs to in the first place
     #[arg(long)]
     primary: bool,
-    /// How sure that is, above 0 up to 1 [default: 1]
+    /// The confidence in it, above 0 up to 1 [default: 1]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     confidence: Option<f64>,
     /// From when: RFC 3339, or a date in UTC [default: now]

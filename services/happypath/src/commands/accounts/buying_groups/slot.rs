@@ -5,9 +5,9 @@
 pub(super) struct SlotText {
     /// The role.
     pub(super) role: String,
-    /// How many people it needs; 0 for a role that is good to have.
+    /// The number of people that it needs; 0 for a role that is good to have.
     pub(super) required_count: u32,
-    /// Who fills it, by ids or identifiers.
+    /// The people who fill it, by ids or identifiers.
     pub(super) customers: Vec<String>,
 }
 

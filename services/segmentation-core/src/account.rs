@@ -66,8 +66,9 @@ fn id_of_change(told: &MembershipChanged) -> Option<EventIdHash> {
         ..
     } = told;
     let id = format!("\0{account} {number} {role} {is_member} {is_primary}");
-    // A change without a number cannot be told from another.
-    EventIdHash::of(&id).filter(|_| *number > 0)
+    // Without a number one cannot be told from another, but that an account which is gone has no
+    // members any more.
+    EventIdHash::of(&id).filter(|_| *number > 0 || !is_member)
 }
 
 impl Pass<'_> {

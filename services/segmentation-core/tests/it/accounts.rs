@@ -182,6 +182,14 @@ fn a_membership_is_told_once_at_the_member_and_changes_nothing_else() {
     customer.take_ahead(-5, Body::Membership(changed(&account_key(3), 1, 0)));
     customer.take_ahead(-5, Body::Membership(changed(&account_key(3), 1, 0)));
     assert_eq!(told(&mut customer), ["+3 admin! @-5"]);
+    // An account that is gone has no numbers.
+    let gone = MembershipChanged {
+        is_member: false,
+        ..changed(&account_key(4), 0, 0)
+    };
+    customer.record(4 * HOUR, Body::Membership(gone.clone()));
+    customer.record(4 * HOUR, Body::Membership(gone));
+    assert_eq!(told(&mut customer).len(), 1);
     let after = (
         learned(&customer),
         customer.members().len(),

@@ -118,7 +118,7 @@ impl Site {
         found.state.expect("something is known")
     }
 
-    /// Whose facts there are, over all partitions.
+    /// The customers of all facts, over all partitions.
     async fn told(&self) -> Vec<Bytes> {
         let mut told = Vec::new();
         for partition in self.partitions.iter() {

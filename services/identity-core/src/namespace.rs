@@ -56,7 +56,7 @@ impl Subject {
         }
     }
 
-    /// Whose id this is.
+    /// The subject of a fragment, as its id tells.
     pub const fn of(fragment: FragmentId) -> Self {
         match fragment.is_account() {
             true => Self::Account,

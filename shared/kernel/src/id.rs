@@ -72,8 +72,8 @@ macro_rules! uuid_id {
 }
 
 uuid_id! {
-    /// The id given to the first sight of a subject, which is a customer or an account: a UUIDv7 for
-    /// a customer, a UUIDv8 of the same layout for an account. It is never reused.
+    /// The id given to the first sight of a subject, which is a customer or an account: a UUIDv7
+    /// for a customer, a UUIDv8 of the same layout for an account. It is never reused.
     FragmentId
 }
 

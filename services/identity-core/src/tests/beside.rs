@@ -123,7 +123,7 @@ fn a_merge_of_an_account_and_a_customer_is_refused_by_the_rules_of_both() {
     assert!(plan_merge(&rules, &[&account]).is_err());
 }
 
-/// Whom an event is of.
+/// The subject of an event.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Whom {
     Customer,

@@ -39,16 +39,15 @@ pub(super) async fn against(
 
 /// Returns the reason for which stored values cannot name others than they do. Whom they name is
 /// told by the ids of those who have them, and is the same for all values of a namespace.
-async fn subject_fault(
-    store: &IdentityStore,
-    after: &Namespace,
-) -> Result<Option<String>, DbErr> {
+async fn subject_fault(store: &IdentityStore, after: &Namespace) -> Result<Option<String>, DbErr> {
     for is_shared in [false, true] {
         let own = (after.name(), is_shared);
         let first = store.values(own, "", 1).await?.into_iter().next();
         let Some(value) = first else { continue };
         let namespace = after.name().to_owned();
-        let state = store.identifier_state(&Identifier { namespace, value }).await?;
+        let state = store
+            .identifier_state(&Identifier { namespace, value })
+            .await?;
         let Some((_, fragment)) = state else { continue };
         let stored = Subject::of(fragment);
         if stored != after.subject() {

@@ -36,8 +36,8 @@ impl IdentityStore {
         self.complete(rows).await
     }
 
-    /// Counts the customers who are members of an account at a time, each once. The account is given
-    /// by its canonical id.
+    /// Counts the customers who are members of an account at a time, each once. The account is
+    /// given by its canonical id.
     ///
     /// # Errors
     /// As the database says.

@@ -1,6 +1,6 @@
 //! Changes of who is a member of what, which the streams are owed.
 //!
-//! A row is written with the change, and says only of whom there is something to tell. What that is,
+//! A row is written with the change, and says only of whom there is something to tell. The content
 //! is read when the row is claimed: so one row tells of all changes since, and a membership that
 //! begins or ends later is told of then.
 
@@ -44,8 +44,8 @@ pub struct AccountNews {
     pub tells_account: bool,
     /// True for what is told in bulk, since its change has many.
     pub is_bulk: bool,
-    /// The time from which there is something to tell again, since a membership begins or ends then;
-    /// absent for none.
+    /// The time from which there is something to tell again, since a membership begins or ends
+    /// then; absent for none.
     pub next_time: Option<Timestamp>,
 }
 

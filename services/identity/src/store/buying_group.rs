@@ -115,7 +115,8 @@ impl IdentityStore {
         Ok(found.into_iter().next())
     }
 
-    /// Lists up to `limit` buying groups by id after one; of an account, if its canonical id is given.
+    /// Lists up to `limit` buying groups by id after one; of an account, if its canonical id is
+    /// given.
     ///
     /// # Errors
     /// As the database says.

@@ -115,10 +115,11 @@ impl IdentityStore {
         if changes.is_empty() && changes.evidence.is_empty() {
             return Ok(Committed::default());
         }
-        let transaction = self.batches.begin_write().await?;
+        let transaction = self.database.begin_write().await?;
         match write(&transaction, changes, cause, (sent, self.chance.as_ref())).await {
             Ok(committed) => {
                 transaction.commit().await?;
+                self.tell_growth(changes.fragments.len()).await;
                 Ok(committed)
             }
             Err(error) => {

@@ -36,7 +36,7 @@ impl IdentityStore {
                         .equals((fragment::Entity, fragment::Column::FragmentId)),
                 )
                 .cond_where(any_of(chunk, of_identifier));
-            for row in self.batches.orm().query_all(&select).await? {
+            for row in self.database.orm().query_all(&select).await? {
                 let (fragment, customer) = read_customer(&row, &mut found)?;
                 let identifier = Identifier {
                     namespace: row.try_get("", "namespace")?,
@@ -73,7 +73,7 @@ impl IdentityStore {
                 .is_in(fragments.iter().map(|fragment| fragment.uuid())),
         );
         let mut roots = BTreeMap::new();
-        for row in self.batches.orm().query_all(&select).await? {
+        for row in self.database.orm().query_all(&select).await? {
             let (fragment, customer) = read_customer(&row, &mut found)?;
             roots.insert(fragment, customer);
         }

@@ -51,7 +51,7 @@ impl IdentityStore {
         for chunk in identifiers.chunks(LOOKUP_IDENTIFIERS) {
             let mut select = holders_of(chunk);
             select.and_where(Expr::col((shared::Entity, shared::Column::IsAlone)).eq(true));
-            for row in self.batches.orm().query_all(&select).await? {
+            for row in self.database.orm().query_all(&select).await? {
                 let (fragment, customer) = read_customer(&row, found)?;
                 found.identifiers.push(FoundIdentifier {
                     identifier: read_identifier(&row)?,
@@ -69,7 +69,7 @@ impl IdentityStore {
                     Expr::col((fragment::Entity, fragment::Column::RootId))
                         .is_in(some.iter().copied()),
                 );
-                for row in self.batches.orm().query_all(&select).await? {
+                for row in self.database.orm().query_all(&select).await? {
                     let (_, customer) = read_customer(&row, found)?;
                     found.shared.push((read_identifier(&row)?, customer));
                 }
@@ -113,7 +113,7 @@ impl IdentityStore {
                 .and_where(
                     side("one", fragment::Column::RootId).is_in(chunk.iter().map(|it| it.uuid())),
                 );
-            for row in self.batches.orm().query_all(&select).await? {
+            for row in self.database.orm().query_all(&select).await? {
                 let one = CustomerId::new(row.try_get::<Uuid>("", "one_root")?);
                 let other = CustomerId::new(row.try_get::<Uuid>("", "other_root")?);
                 if one != other && all.contains(&other) {
@@ -141,7 +141,7 @@ impl IdentityStore {
                     "first_time",
                 )
                 .column((identifier::Entity, identifier::Column::CreateTime));
-            for row in self.batches.orm().query_all(&select).await? {
+            for row in self.database.orm().query_all(&select).await? {
                 let customer = CustomerId::new(row.try_get::<Uuid>("", "root_id")?);
                 add_detail(details.entry(customer).or_default(), &row)?;
             }
@@ -204,7 +204,7 @@ impl IdentityStore {
                 Expr::col((fragment::Entity, fragment::Column::RootId))
                     .is_in(customers.iter().map(|it| it.uuid())),
             );
-        for row in self.batches.orm().query_all(&select).await? {
+        for row in self.database.orm().query_all(&select).await? {
             let customer = CustomerId::new(row.try_get::<Uuid>("", "root_id")?);
             let listing = FragmentId::new(row.try_get::<Uuid>("", "fragment_id")?);
             let detail = details.entry(customer).or_default();

@@ -1,7 +1,7 @@
 //! Memberships: customers in accounts.
 //!
-//! A row names a fragment of a customer and one of an account. What is read is joined by their roots:
-//! the rows of one customer, account, role and source are one membership, so that a merge joins
+//! A row names a fragment of a customer and one of an account. Readers join rows by their roots:
+//! those of one customer, account, role and source are one membership, so that a merge joins
 //! memberships and an unmerge gives them back without a change of any row.
 
 mod forget;
@@ -186,8 +186,8 @@ pub enum AccountError {
 }
 
 impl IdentityStore {
-    /// Writes a membership: a new one, or in the place of the one of the same customer, account, role
-    /// and source.
+    /// Writes a membership: a new one, or in the place of the one of the same customer, account,
+    /// role and source.
     ///
     /// # Errors
     /// [`AccountError`]; nothing was written then, but for [`AccountError::Database`], where it may
@@ -234,8 +234,8 @@ impl IdentityStore {
         read::one(self, id).await
     }
 
-    /// Lists up to `limit` memberships of an account that hold at a time, by id after one; of a role,
-    /// if one is given. The account is given by its canonical id.
+    /// Lists up to `limit` memberships of an account that hold at a time, by id after one; of a
+    /// role, if one is given. The account is given by its canonical id.
     ///
     /// # Errors
     /// As the database says.
@@ -266,9 +266,9 @@ impl IdentityStore {
     }
 
     /// Deletes up to [`crate::limits::MEMBERSHIPS_FORGOTTEN`] memberships, and places in buying
-    /// groups, of erased customers and accounts, given by all of their fragments, and buying groups of
-    /// such accounts. Who stays is owed the news. Returns true once nothing is left: the caller asks
-    /// again until then, after the rows of the customers themselves are gone.
+    /// groups, of erased customers and accounts, given by all of their fragments, and buying groups
+    /// of such accounts. The others are owed the news. Returns true once nothing is left: the
+    /// caller asks again until then, after the rows of the customers themselves are gone.
     ///
     /// # Errors
     /// As the database says.

@@ -22,8 +22,8 @@ pub(super) fn claimed_until(own: Timestamp) -> Timestamp {
     own + ANNOUNCE_CLAIM - ANNOUNCE_AFTER
 }
 
-/// The claims that nobody has any more. As with merges, one that is claimed for longer than that was
-/// claimed by a clock that is wrong, or this one is.
+/// The claims that nobody has any more. As with merges, one that is claimed for longer than that
+/// was claimed by a clock that is wrong, or this one is.
 pub(super) fn is_unclaimed<C: ColumnTrait>(claim_time: C, own: Timestamp) -> Condition {
     let before = (own - ANNOUNCE_AFTER).as_millis();
     let after = (own + ANNOUNCE_CLAIM).as_millis();
@@ -33,7 +33,7 @@ pub(super) fn is_unclaimed<C: ColumnTrait>(claim_time: C, own: Timestamp) -> Con
 }
 
 pub(super) async fn claim(store: &IdentityStore, now: Moment) -> Result<Vec<AccountNews>, DbErr> {
-    let connection = store.batches.orm();
+    let connection = store.database.orm();
     let mut rows = Vec::new();
     // One after the other, so that the index leads to what is due.
     for is_bulk in [false, true] {
@@ -56,7 +56,7 @@ pub(super) async fn claim(store: &IdentityStore, now: Moment) -> Result<Vec<Acco
     if claimed.is_empty() {
         return Ok(Vec::new());
     }
-    let transaction = store.batches.begin_write().await?;
+    let transaction = store.database.begin_write().await?;
     let news = evaluate(&transaction, claimed, None, now).await?;
     transaction.commit().await?;
     Ok(news)
@@ -276,7 +276,7 @@ fn account_of(row: &account_news::Model) -> CustomerId {
 /// Deletes what is told. What changes later by itself is owed again then, and what changed since is
 /// owed at once.
 pub(super) async fn mark(store: &IdentityStore, news: &[AccountNews]) -> Result<(), DbErr> {
-    let connection = store.batches.orm();
+    let connection = store.database.orm();
     let mut told: BTreeMap<u64, Vec<Uuid>> = BTreeMap::new();
     for it in news {
         match it.next_time {

@@ -1,8 +1,8 @@
 //! Fragments that merges and unmerges give to others, and whose memberships go with them.
 //!
-//! The transaction writes which fragments went where, if they have memberships at all. Whoever looks
-//! for what is overdue goes through these some at a time, so that a merge of large accounts is as
-//! fast as any.
+//! The transaction writes which fragments went where, if they have memberships at all. Whoever
+//! looks for what is overdue goes through these some at a time, so that a merge of large accounts
+//! is as fast as any.
 
 use std::collections::{BTreeMap, HashMap};
 

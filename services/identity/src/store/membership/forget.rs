@@ -28,7 +28,7 @@ pub(super) async fn forget(
 ) -> Result<bool, DbErr> {
     for chunk in fragments.chunks(LOOKUP_IDENTIFIERS) {
         let ids: Vec<Uuid> = chunk.iter().map(|it| it.uuid()).collect();
-        let transaction = store.batches.begin_write().await?;
+        let transaction = store.database.begin_write().await?;
         let rows = read_some(&transaction, &ids).await?;
         let groups = read_groups(&transaction, &ids).await?;
         delete(&transaction, store, &rows, now).await?;

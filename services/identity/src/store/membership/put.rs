@@ -27,7 +27,7 @@ pub(super) async fn put(
     now: Moment,
 ) -> Result<WrittenMembership, AccountError> {
     for _ in 0..RESOLVE_ATTEMPTS {
-        let transaction = store.batches.begin_write().await?;
+        let transaction = store.database.begin_write().await?;
         match write(&transaction, store, put, now).await {
             Ok(Some(written)) => {
                 transaction.commit().await?;
@@ -125,7 +125,7 @@ pub(super) async fn end(
     now: Moment,
 ) -> Result<EndedMembership, AccountError> {
     for _ in 0..RESOLVE_ATTEMPTS {
-        let transaction = store.batches.begin_write().await?;
+        let transaction = store.database.begin_write().await?;
         match write_end(&transaction, store, (id, end), now).await {
             Ok(Some(ended)) => {
                 transaction.commit().await?;

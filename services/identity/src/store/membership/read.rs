@@ -19,7 +19,7 @@ pub(super) async fn one(
     store: &IdentityStore,
     id: Uuid,
 ) -> Result<Option<MembershipRecord>, DbErr> {
-    let connection = store.batches.orm();
+    let connection = store.database.orm();
     let Some(row) = by_id(connection, id).await? else {
         return Ok(None);
     };
@@ -35,7 +35,7 @@ pub(super) async fn of_customer(
     after: Option<(bool, Uuid)>,
     limit: usize,
 ) -> Result<Vec<MembershipRecord>, DbErr> {
-    let rows = of_customers(store.batches.orm(), &[customer]).await?;
+    let rows = of_customers(store.database.orm(), &[customer]).await?;
     let mut memberships = memberships_at(&rows, at);
     memberships.sort_by_key(|it| (!it.is_primary, it.id));
     let after = after.map(|(is_primary, id)| (!is_primary, id));
@@ -53,7 +53,7 @@ pub(super) async fn of_account(
     mut after: Option<Uuid>,
     limit: usize,
 ) -> Result<Vec<MembershipRecord>, DbErr> {
-    let connection = store.batches.orm();
+    let connection = store.database.orm();
     let own = fragments(store, account).await?;
     let mut found = Vec::new();
     while found.len() < limit {

@@ -24,7 +24,7 @@ pub(super) async fn take(
     now: Moment,
 ) -> Result<TakenMemberships, DbErr> {
     let all: Vec<Placed<'_>> = memberships.iter().enumerate().collect();
-    let new = unknown_ones(store.batches.orm(), all).await?;
+    let new = unknown_ones(store.database.orm(), all).await?;
     if new.is_empty() {
         return Ok(TakenMemberships::default());
     }
@@ -35,7 +35,7 @@ pub(super) async fn take(
     fragments.sort_unstable();
     fragments.dedup();
     for _ in 0..RESOLVE_ATTEMPTS {
-        let transaction = store.batches.begin_write().await?;
+        let transaction = store.database.begin_write().await?;
         let Some(roots) = lock_roots(&transaction, &fragments).await? else {
             transaction.rollback().await?;
             continue;

@@ -58,8 +58,10 @@ pub const ROWS_PER_STATEMENT: usize = 2_000;
 pub const RESOLVE_ATTEMPTS: u32 = 16;
 /// The longest pause between two of them.
 pub const RESOLVE_PAUSE: Duration = Duration::from_millis(100);
-/// Connections of one process for statements with many keys, which Postgres plans each time anew.
-pub const BATCH_CONNECTIONS: u32 = 8;
+/// Fragments made by one process after which it has PostgreSQL look at the tables for the first time.
+pub const FIRST_ANALYSIS: u64 = 1_000;
+/// The same for the last time: what grows beyond that is looked at by the server soon enough.
+pub const LAST_ANALYSIS: u64 = 1_024_000;
 /// Transactions of one process at a time on Postgres: more only wait for each other's rows.
 pub const WRITERS: usize = 4;
 /// The time for which a unary request tries to append before it is told that a stream is full.

@@ -12,6 +12,7 @@ mod entity;
 mod evidence;
 mod find;
 mod graph;
+mod growth;
 mod holding;
 mod import;
 mod list;
@@ -37,7 +38,8 @@ use sea_orm::DbErr;
 use storage::Database;
 
 use crate::chance::{Chance, MachineChance};
-use crate::limits::BATCH_CONNECTIONS;
+
+use self::growth::Growth;
 
 pub use account_news::{AccountNews, OwedNews};
 pub use buying_group::{BuyingGroupRecord, Slot};
@@ -66,10 +68,9 @@ pub(crate) use values::ValueCounts;
 #[derive(Debug, Clone)]
 pub struct IdentityStore {
     database: Database,
-    /// The same, for statements with as many keys as a batch has.
-    batches: Database,
     /// Draws the ids of merges.
     chance: Arc<dyn Chance>,
+    growth: Arc<Growth>,
 }
 
 /// An identifier that is known.
@@ -124,9 +125,9 @@ impl IdentityStore {
     /// As [`Self::new`], with ids of merges drawn so.
     pub fn with_chance(database: Database, chance: Arc<dyn Chance>) -> Self {
         Self {
-            batches: database.apart_planning_anew(BATCH_CONNECTIONS),
             database,
             chance,
+            growth: Arc::default(),
         }
     }
 

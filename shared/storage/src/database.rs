@@ -162,25 +162,11 @@ impl Database {
     /// writer whatever its connections are, so there it is this one.
     #[must_use]
     pub fn apart(&self, connections: u32) -> Self {
-        self.with_pool(connections, end_idle_transactions)
-    }
-
-    /// As [`Database::apart`], with statements that the server plans each time anew, for how large
-    /// tables are now. Others keep a plan that was made while tables were empty until these are
-    /// analysed: a statement with many keys then reads all of a table that grew meanwhile.
-    #[must_use]
-    pub fn apart_planning_anew(&self, connections: u32) -> Self {
-        self.with_pool(connections, |pool| {
-            begin_with(pool, "SET plan_cache_mode = force_custom_plan")
-        })
-    }
-
-    fn with_pool(&self, connections: u32, begin: impl Fn(PgPoolOptions) -> PgPoolOptions) -> Self {
         if self.orm.get_database_backend() != DbBackend::Postgres {
             return self.clone();
         }
         let server = self.orm.get_postgres_connection_pool().connect_options();
-        let pool = begin(PgPoolOptions::new())
+        let pool = end_idle_transactions(PgPoolOptions::new())
             .max_connections(connections)
             .acquire_timeout(limits::ACQUIRE)
             .connect_lazy_with((*server).clone());
@@ -318,15 +304,10 @@ fn options(url: &DatabaseUrl) -> ConnectOptions {
 /// power, or was cut off, the server would learn after two hours, and rows that such a transaction
 /// has locked would be nobody's for as long.
 fn end_idle_transactions(pool: PgPoolOptions) -> PgPoolOptions {
-    begin_with(pool, "")
-}
-
-/// The same, with one more statement for each new connection; empty for none.
-fn begin_with(pool: PgPoolOptions, statement: &'static str) -> PgPoolOptions {
-    pool.after_connect(move |connection, _| {
+    pool.after_connect(|connection, _| {
         let limit_ms = limits::IDLE_TRANSACTION.as_millis();
         // Set by a statement: a proxy of connections may refuse one that brings settings along.
-        let set = format!("SET idle_in_transaction_session_timeout = {limit_ms}; {statement}");
+        let set = format!("SET idle_in_transaction_session_timeout = {limit_ms}");
         Box::pin(async move { connection.execute(AssertSqlSafe(set)).await.map(drop) })
     })
 }

@@ -195,6 +195,11 @@ async fn look(store: &IdentityStore, row: &account_move::Model, now: Moment) -> 
             false => (end, it.account, it.role.clone()),
         }));
     }
+    if moved.is_account() && pairs.is_empty() && row.after_id.is_none() {
+        // Nobody is a member any more: the accounts are told so.
+        let first = found.iter().take(1);
+        pairs.extend(first.flat_map(|it| ends.map(|end| (it.customer, end, it.role.clone()))));
+    }
     if !moved.is_account() && row.after_id.is_none() {
         // Another one may be the primary one now, of whoever stays or was there.
         let rows = of_customers(&transaction, &ends).await?;

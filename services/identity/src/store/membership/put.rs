@@ -1,6 +1,6 @@
 //! Writes memberships by the word of calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use audit::{Act, Operation};
 use kernel::{CustomerId, Timestamp};
@@ -220,7 +220,12 @@ pub(super) async fn save(
     for row in &changed {
         update(transaction, row).await?;
     }
-    let touched = new.iter().chain(&changed).map(|row| row.pair());
+    let written = || new.iter().chain(&changed).copied();
+    let customers: BTreeSet<CustomerId> = written().map(|row| row.customer).collect();
+    // With a membership that ends later, another one of merged customers is the primary one then.
+    let primary = after.iter().filter(|row| row.primary_time.is_some());
+    let primary = primary.filter(|row| customers.contains(&row.customer));
+    let touched = written().chain(primary).map(Row::pair);
     let pairs = (pairs_at(before, now.at), pairs_at(after, now.at));
     let mut tallied = BTreeMap::new();
     for pair in pairs.0.keys().chain(pairs.1.keys()) {

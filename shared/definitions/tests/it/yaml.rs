@@ -102,7 +102,7 @@ fn each_mistake_names_line_column_and_what_would_be_right() {
         &[
             "a.yaml:3:13: `-1` is not right here: expected a whole number from 0",
             "a.yaml:5:15: `email` is no value: did you mean `NORMALIZER_EMAIL`? expected one of NORMALIZER_TRIM, \
-             NORMALIZER_LOWERCASE, NORMALIZER_EMAIL, NORMALIZER_PHONE, NORMALIZER_NFKC",
+             NORMALIZER_LOWERCASE, NORMALIZER_EMAIL, NORMALIZER_PHONE, NORMALIZER_NFKC, NORMALIZER_DOMAIN",
         ],
     );
     check(

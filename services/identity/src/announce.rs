@@ -167,8 +167,8 @@ impl Announcer {
         }
     }
 
-    /// Looks for changes of memberships, until there are no more for now, and begins to tell what it
-    /// finds.
+    /// Looks for changes of memberships, until there are no more for now, and begins to tell what
+    /// it finds.
     async fn tell_members(&mut self) {
         let full = usize::try_from(ACCOUNT_NEWS_TAKEN).unwrap_or(usize::MAX);
         while self.under_way < ANNOUNCEMENTS_UNDER_WAY {

@@ -56,9 +56,10 @@ impl Groups {
         }
     }
 
-    /// Adds an event, after the news of the customers and the accounts that it split off and joined,
-    /// in the order in which that happened, and of the memberships that it began. The graph epoch of
-    /// its customer is told where it names others. Each of its accounts gets a record of its own.
+    /// Adds an event, after the news of the customers and the accounts that it split off and
+    /// joined, in the order in which that happened, and of the memberships that it began. The graph
+    /// epoch of its customer is told where it names others. Each of its accounts gets a record of
+    /// its own.
     pub(crate) fn add(
         &mut self,
         mut event: Prepared,

@@ -252,7 +252,8 @@ fn nameless() -> Violation {
 }
 
 /// Returns whether all namespaces of an event are known; of an event of accounts alone, whether any
-/// type of a group is one, since it is refused otherwise. Groups beside customers may be of any type.
+/// type of a group is one, since it is refused otherwise. Groups beside customers may be of any
+/// type.
 fn names_known(event: &v1::Event, known: &Rules) -> bool {
     if event.identifiers.is_empty() && event.other_identifiers.is_empty() {
         let mut types = event.groups.keys();

@@ -1,8 +1,9 @@
-//! Tells the streams who became a member of an account, or is one no more: once the account, and once
-//! the customer.
+//! Tells the streams who became a member of an account, or is one no more: once the account, and
+//! once the customer.
 //!
 //! A change is written before its records are appended. Where the process dies in between, another
-//! look finds it: see `announce.rs`. One that is told twice changes nothing, since the newest counts.
+//! look finds it: see `announce.rs`. One that is told twice changes nothing, since the newest
+//! counts.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +18,8 @@ use crate::ingest::Intake;
 use crate::store::AccountNews;
 
 impl Intake {
-    /// Appends changes of memberships, in their order, and notes that they are in the streams: those
-    /// of a change of many in bulk. Returns what became of those that are not.
+    /// Appends changes of memberships, in their order, and notes that they are in the streams:
+    /// those of a change of many in bulk. Returns what became of those that are not.
     ///
     /// # Errors
     /// [`AppendError`]: they are told later, by whoever looks for what is overdue.

@@ -1,8 +1,9 @@
-//! Memberships that this process knows to be on record, so that events of known members need no SQL.
+//! Memberships that this process knows to be on record, so that events of known members need no
+//! SQL.
 //!
 //! A membership is one of fragments, so that no merge and no unmerge makes what is known wrong. Who
-//! ends one here has it forgotten; what another replica ended is seen once the time of what is known
-//! is over, and until then events do not revive it.
+//! ends one here has it forgotten; what another replica ended is seen once the time of what is
+//! known is over, and until then events do not revive it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;

@@ -17,12 +17,13 @@ use crate::sources::{Replays, Source};
 const EVENT_NAME: &str = "account";
 
 impl Intake {
-    /// Finds or makes an account by identifiers, joins accounts that have any of them as events join
-    /// customers, and tells its traits. The account is that of the only group of the only event.
+    /// Finds or makes an account by identifiers, joins accounts that have any of them as events
+    /// join customers, and tells its traits. The account is that of the only group of the only
+    /// event.
     ///
     /// # Errors
-    /// As [`crate::resolve::Resolver::resolve`]. What is wrong with the identifiers or the traits is
-    /// among the refused events, by the fields `identifiers` and `traits`.
+    /// As [`crate::resolve::Resolver::resolve`]. What is wrong with the identifiers or the traits
+    /// is among the refused events, by the fields `identifiers` and `traits`.
     pub(crate) async fn accept_account(
         &self,
         identifiers: Vec<v1::Identifier>,

@@ -113,8 +113,8 @@ impl Intake {
         Ok(accepted)
     }
 
-    /// Returns the subjects of the events that name customers, with the places of these events where
-    /// others do not.
+    /// Returns the subjects of the events that name customers, with the places of these events
+    /// where others do not.
     fn subjects(
         &self,
         prepared: &mut [Prepared],
@@ -186,9 +186,9 @@ impl Intake {
         }
     }
 
-    /// Groups the records of events that were resolved by partition, with the news of those whom they
-    /// joined and split off, and of new members of accounts. Refuses those of which nothing is left
-    /// that names anybody.
+    /// Groups the records of events that were resolved by partition, with the news of those whom
+    /// they joined and split off, and of new members of accounts. Refuses those of which nothing is
+    /// left that names anybody.
     fn group(
         &self,
         prepared: Vec<Prepared>,
@@ -256,8 +256,8 @@ impl Intake {
     }
 }
 
-/// Returns whether any event of a batch attached an identifier to a customer, as a first one with an
-/// e-mail address does.
+/// Returns whether any event of a batch attached an identifier to a customer, as a first one with
+/// an e-mail address does.
 fn attaches(resolved: &Resolved) -> bool {
     let mut resolutions = resolved.resolutions.iter();
     resolutions.any(|own| own.evidence.iter().any(|it| it.is_attached))
@@ -314,7 +314,8 @@ pub(super) struct Batch<'a> {
     events: &'a [Prepared],
     /// The name of the source, the import or the sender; empty for none.
     source: &'a str,
-    /// The places of the events that are asked for, by their numbers; absent where they are the same.
+    /// The places of the events that are asked for, by their numbers; absent where they are the
+    /// same.
     places: Option<&'a [usize]>,
 }
 

@@ -41,8 +41,8 @@ impl Intake {
         let tables = self.resolver.tables();
         let taken = tables.take_memberships(&rows, self.moment()).await?;
         self.metrics.memberships_left_out(taken.over_limit.len());
-        // A later event revives what was ended, and of somebody who is gone nothing is known. What is
-        // beyond a limit is not asked for again for a while.
+        // A later event revives what was ended, and of somebody who is gone nothing is known. What
+        // is beyond a limit is not asked for again for a while.
         let asked_again =
             |place: &usize| taken.unknown.contains(place) || taken.ended.contains(place);
         let held = new.iter().enumerate();

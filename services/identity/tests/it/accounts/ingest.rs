@@ -10,7 +10,7 @@ use sea_orm::ConnectionTrait as _;
 use super::world::{World, account, acted, customer, rules, take};
 use crate::fixture::Sql;
 
-/// What an event tells of an account.
+/// Traits that an event tells of an account.
 fn told(json: &str) -> v1::GroupTraits {
     v1::GroupTraits {
         traits_form: Some(TraitsForm::TraitsJson(json.to_owned())),
@@ -208,7 +208,7 @@ async fn known_accounts_and_members_need_no_sql() {
     let again = take(&intake, events()).await;
     assert_eq!(again.events.len(), 3);
     assert_eq!(account(&again.events[1]), account(&first.events[0]));
-    // What is not known does.
+    // An account that is not known does.
     let new = vec![acted("user_id=ann", "account=other", 4)];
     let refused = intake
         .accept(new, identity::Source::None, StreamName::Events)

@@ -174,3 +174,67 @@ async fn accounts_are_made_of_new_domains_where_the_policy_says_so_and_of_none_w
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn an_address_that_somebody_links_or_identifies_says_so_too() {
+    use proto::identity::v1::resolution_service_server::ResolutionService as _;
+    let world = World::open(Sql::Sqlite, Rules::default()).await;
+    let intake = world.process().await;
+    let acme = put(&intake, "domain=acme.com").await;
+    let resolution = world.resolution().await;
+    let identifier = |namespace: &str, value: &str| v1::Identifier {
+        namespace: namespace.to_owned(),
+        value: value.to_owned(),
+    };
+    let link = v1::LinkRequest {
+        request_id: "l1".to_owned(),
+        identifiers: vec![
+            identifier("user_id", "ann"),
+            identifier("email", "ann@acme.com"),
+        ],
+        ..Default::default()
+    };
+    let identify = v1::IdentifyRequest {
+        request_id: "i1".to_owned(),
+        identifiers: vec![
+            identifier("user_id", "bob"),
+            identifier("email", "bob@acme.com"),
+        ],
+        ..Default::default()
+    };
+    for _ in 0..2 {
+        let linked = resolution.link(tonic::Request::new(link.clone())).await;
+        let linked = linked.expect("links").into_inner();
+        assert!(!linked.position.is_empty());
+        let identified = resolution.identify(tonic::Request::new(identify.clone()));
+        let identified = identified.await.expect("identifies").into_inner();
+        for customer in [linked.customer, identified.customer] {
+            let id: CustomerId = customer.expect("one").customer_id.parse().expect("an id");
+            assert_eq!(by_domain(&world.store(), id).await, [(acme, 0.5)]);
+            assert_eq!(world.told(id, StreamName::Events).await.len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_merge_of_members_is_told_by_whoever_looks_for_what_is_overdue() {
+    let world = World::open(Sql::Sqlite, Rules::default()).await;
+    let intake = world.process().await;
+    let events = vec![
+        acted("user_id=ann", "account=acme", 1),
+        acted("anonymous_id=x", "account=acme", 2),
+    ];
+    let first = take(&intake, events).await;
+    let (ann, acme) = (customer(&first.events[0]), account(&first.events[0]));
+    take(&intake, vec![acted("user_id=ann anonymous_id=x", "", 3)]).await;
+    world.pass();
+    for _ in 0..3 {
+        world.announce(&intake).await;
+    }
+    let told = world.told(acme, StreamName::Events).await;
+    let newest = told.iter().max_by_key(|it| it.number).expect("some");
+    assert_eq!(newest.member_count, 1, "{told:?}");
+    assert_eq!(world.members(acme, NOW).await.len(), 1);
+    let own = world.told(ann, StreamName::Events).await;
+    assert!(own.iter().all(|it| it.is_member), "{own:?}");
+}

@@ -90,7 +90,7 @@ async fn a_retry_brings_the_account_what_a_dead_process_did_not() {
     );
     let groups = &world.events_of(ann).await[0].groups;
     assert_eq!(groups[0].account_id.as_ref(), w1.as_bytes());
-    // Whom it made a member is told by whoever looks for what is overdue.
+    // The memberships that it began are told by whoever looks for what is overdue.
     world.announce(&other).await;
     assert!(
         world.told(w1, StreamName::Events).await.is_empty(),

@@ -1,4 +1,4 @@
-//! What the tests of accounts in events share.
+//! The installation that the tests of accounts in events share.
 
 use std::sync::Arc;
 
@@ -106,9 +106,7 @@ impl World {
     /// Joins accounts.
     pub(super) async fn merge(&self, accounts: Vec<String>) {
         use proto::identity::v1::account_service_server::AccountService as _;
-        let idempotency = self.idempotency();
-        let rpc = identity::IdentityRpc::new(self.process().await, idempotency);
-        let rpc = identity::AccountRpc::new(identity::ResolutionRpc::new(rpc));
+        let rpc = identity::AccountRpc::new(self.resolution().await);
         let request = v1::MergeAccountsRequest {
             request_id: "m1".to_owned(),
             account_ids: accounts,
@@ -116,6 +114,12 @@ impl World {
         };
         let merged = rpc.merge_accounts(tonic::Request::new(request)).await;
         merged.expect("merges");
+    }
+
+    /// The calls of one more process.
+    pub(super) async fn resolution(&self) -> identity::ResolutionRpc {
+        let rpc = identity::IdentityRpc::new(self.process().await, self.idempotency());
+        identity::ResolutionRpc::new(rpc)
     }
 
     fn idempotency(&self) -> rpc::Idempotency {

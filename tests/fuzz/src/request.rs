@@ -340,15 +340,7 @@ pub(crate) const EVENT: Target = Target {
         let of_account = api::Event {
             name: "group".to_owned(),
             groups: [("account".to_owned(), "a1".to_owned())].into(),
-            group_traits: [(
-                "account".to_owned(),
-                api::GroupTraits {
-                    traits_form: Some(api::group_traits::TraitsForm::TraitsJson(
-                        "{\"plan\":null}".to_owned(),
-                    )),
-                },
-            )]
-            .into(),
+            group_traits: [("account".to_owned(), api::GroupTraits::default())].into(),
             ..api::Event::default()
         };
         [event(), bare, of_account]

@@ -2,7 +2,8 @@
 //!
 //! The transaction writes which fragments went where, if they have memberships at all. Whoever
 //! looks for what is overdue goes through these some at a time, so that a merge of large accounts
-//! is as fast as any.
+//! is as fast as any. Whoever comes out of another is told of all memberships anew, since those of
+//! the time before the two were one may have changed meanwhile.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,7 +24,7 @@ use crate::limits::{
     ROWS_PER_STATEMENT,
 };
 use crate::store::IdentityStore;
-use crate::store::account::memberships_of;
+use crate::store::account::{living, memberships_of};
 use crate::store::entity::{account_move, fragment, membership};
 use crate::store::membership::rows::{Pair, Row, columns, of_customers, read};
 
@@ -184,21 +185,18 @@ async fn look(store: &IdentityStore, row: &account_move::Model, now: Moment) -> 
     columns(&mut select);
     let rows = transaction.query_all(&select).await?;
     let found: Vec<Row> = rows.iter().map(read).collect::<Result<_, _>>()?;
-    // Of one that ended there is nothing to tell.
-    let held = found.iter();
-    let held = held.filter(|it| it.valid_to.is_none_or(|to| to > now.at));
     let ends = [row.from_id, row.into_id].map(CustomerId::new);
+    // A merge tells nothing of those that ended. Whoever comes out of another may have been told
+    // last, before they were one, that it is a member.
+    let comes_out = !living(&transaction, [ends[0]]).await?.is_empty();
+    let held = found.iter();
+    let held = held.filter(|it| comes_out || it.valid_to.is_none_or(|to| to > now.at));
     let mut pairs: Vec<Pair> = Vec::new();
     for it in held {
         pairs.extend(ends.map(|end| match moved.is_account() {
             true => (it.customer, end, it.role.clone()),
             false => (end, it.account, it.role.clone()),
         }));
-    }
-    if moved.is_account() && pairs.is_empty() && row.after_id.is_none() {
-        // Nobody is a member any more: the accounts are told so.
-        let first = found.iter().take(1);
-        pairs.extend(first.flat_map(|it| ends.map(|end| (it.customer, end, it.role.clone()))));
     }
     if !moved.is_account() && row.after_id.is_none() {
         // Another one may be the primary one now, of whoever stays or was there.

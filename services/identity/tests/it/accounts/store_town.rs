@@ -165,6 +165,10 @@ impl Town {
         let unmerged = resolver.unmerge(&self.store, &request, self.now).await;
         match unmerged {
             Ok(unmerged) => {
+                // Whoever comes out is told anew of all: an unmerge says so in the log of changes.
+                for it in unmerged.customers.iter().skip(1) {
+                    self.told.retain(|pair, _| pair.0 != it.id);
+                }
                 let marked = self.store.mark_announced(&unmerged.news).await;
                 marked.expect("marks");
             }

@@ -138,8 +138,8 @@ impl IdentityCache {
         self.has_redirects.store(true, Ordering::Release);
     }
 
-    /// Forgets all that fragments hold, that is known of customers of their ids, and into whom these
-    /// were joined.
+    /// Forgets all that fragments hold, that is known of customers of their ids, and into whom
+    /// these were joined.
     pub(crate) fn part(&self, gone: &HashSet<FragmentId>) {
         // Counted first: whoever wrote down meanwhile what they had read before sees that, or what
         // they wrote is forgotten here.

@@ -1,5 +1,6 @@
 //! Erasure of customers and accounts for good, and suppression: tombstones, the transaction that
-//! takes a customer or an account out of identity, and the work that goes on until every store is clean.
+//! takes a customer or an account out of identity, and the work that goes on until every store is
+//! clean.
 //!
 //! Nothing of a person is kept but keyed hashes of the identifiers. Other services remove their own
 //! states: they are told by a record in the customer's stream.

@@ -105,8 +105,8 @@ impl ErasureRpc {
         })
     }
 
-    /// Tells this process and the streams at once, and deletes memberships. Where that fails, others
-    /// do so in a moment.
+    /// Tells this process and the streams at once, and deletes memberships. Where that fails,
+    /// others do so in a moment.
     async fn tell(&self, operation: Uuid, ids: &[CustomerId]) {
         if let Err(error) = self.intake.refresh_tombstones().await {
             tracing::warn!(%error, "tombstones not read; they are tried again");

@@ -1,5 +1,5 @@
-//! Keeps up with what other processes changed: whom they erased, and whom they took apart or gave an
-//! identifier of somebody else. What the caches know of these is forgotten.
+//! Keeps up with what other processes changed: whom they erased, and whom they took apart or gave
+//! an identifier of somebody else. What the caches know of these is forgotten.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -26,8 +26,8 @@ pub const SIGHTINGS_PER_PAGE: usize = 1_000;
 /// Simulations under way in one process: each holds up to 10,000 events and their customers.
 pub const SIMULATIONS: usize = 4;
 /// The time for which one counts where the policy gives identifiers to others and this process did
-/// not hear from the tables for as long what other replicas moved: nothing forwards an event to whom
-/// it should have gone.
+/// not hear from the tables for as long what other replicas moved: nothing forwards an event to
+/// whom it should have gone.
 pub const UNFOLLOWED_CACHE_TTL: Duration = Duration::from_secs(5);
 /// The pause between two looks for what other processes erased, took apart and moved.
 pub const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);

@@ -235,9 +235,9 @@ impl Resolver {
         holders.collect()
     }
 
-    /// Returns the time for which what the cache knows counts. Where identifiers go from one customer
-    /// to another, nothing forwards an event that is resolved by what was before: then it counts for
-    /// long only as long as this process hears of what others move.
+    /// Returns the time for which what the cache knows counts. Where identifiers go from one
+    /// customer to another, nothing forwards an event that is resolved by what was before: then it
+    /// counts for long only as long as this process hears of what others move.
     fn cache_ttl(&self, rules: &Rules) -> Duration {
         match is_movable(rules) && !self.cache.is_following(UNFOLLOWED_CACHE_TTL) {
             true => UNFOLLOWED_CACHE_TTL,

@@ -1,4 +1,5 @@
-//! The sender of the events of a call, as evidence names it where these have no source of their own.
+//! The sender of the events of a call, as evidence names it where these have no source of their
+//! own.
 
 use std::future::Future;
 use std::sync::Arc;

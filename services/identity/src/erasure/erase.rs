@@ -1,5 +1,6 @@
-//! The transaction that erases customers and accounts from identity: tombstones for all their identifiers,
-//! nothing left that names them, and a row by which the erasure goes on everywhere else.
+//! The transaction that erases customers and accounts from identity: tombstones for all their
+//! identifiers, nothing left that names them, and a row by which the erasure goes on everywhere
+//! else.
 
 use std::collections::BTreeSet;
 

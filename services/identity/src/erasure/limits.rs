@@ -30,5 +30,6 @@ pub(crate) const PAGE_SIZE: usize = 100;
 pub(crate) const IDS_AT_ONCE: usize = 500;
 /// Attempts to read the key that another process may be drawing.
 pub(crate) const KEY_ATTEMPTS: u32 = 3;
-/// Statements by which memberships of one erasure are deleted in a row: an account may have 100,000.
+/// Statements by which memberships of one erasure are deleted in a row: an account may have
+/// 100,000.
 pub(crate) const MEMBERSHIP_ROUNDS: usize = 100;

@@ -221,8 +221,8 @@ impl Resolver {
             .iter()
             .map(|it| (it.fragment, it.to))
             .collect();
-        // A customer left behind, or left with more than what the batch names, has other identifiers
-        // in the cache.
+        // A customer left behind, or left with more than what the batch names, has other
+        // identifiers in the cache.
         let splits = changes.splits.iter();
         let others = splits.filter(|it| it.is_remainder || it.fragments.len() > 1);
         let gone: HashSet<FragmentId> = others.flat_map(|it| it.fragments.clone()).collect();

@@ -3,13 +3,14 @@
 
 mod accounts;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use decision::{Names, Source};
 use engine::TimeSource;
 use hot::StreamName;
 use identity::erasure::{export_tombstones, import_tombstones};
-use identity::{ErasureRpc, IdentityRpc};
+use identity::{ErasureRpc, IdentityRpc, Intake};
 use identity_core::Rules;
 use proto::definition::v1::definition;
 use proto::identity::v1;
@@ -25,6 +26,7 @@ use crate::fixture::{Fixture, Sql, event};
 
 /// One process.
 struct Process {
+    intake: Arc<Intake>,
     events: IdentityRpc,
     erasures: ErasureRpc,
 }
@@ -35,7 +37,8 @@ impl Process {
         let idempotency = Idempotency::new(Requests::new(fixture.identity.database.clone()));
         Self {
             events: IdentityRpc::new(intake.clone(), idempotency.clone()),
-            erasures: ErasureRpc::new(intake, idempotency),
+            erasures: ErasureRpc::new(Arc::clone(&intake), idempotency),
+            intake,
         }
     }
 

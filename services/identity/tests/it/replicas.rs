@@ -1,4 +1,5 @@
-//! Two processes over one database: what one takes apart or moves, the other knows by its next look.
+//! Two processes over one database: what one takes apart or moves, the other knows by its next
+//! look.
 
 use std::collections::HashSet;
 use std::sync::Arc;

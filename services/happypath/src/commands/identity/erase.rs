@@ -19,8 +19,8 @@ log and cache. Keyed hashes of the identifiers stay, so that replayed events and
 account go its memberships and buying groups; its members stay. There is no way back.
 `happypath identity erasures ID` tells how far it is.")]
 pub(super) struct Args {
-    /// Ids, or identifiers such as user_id:u1 or account:a1; one that nobody has is held against later
-    /// events too
+    /// Ids, or identifiers such as user_id:u1 or account:a1; one that nobody has is held against
+    /// later events too
     #[arg(required = true)]
     customers: Vec<String>,
     /// Shows whom and what it would erase, and changes nothing

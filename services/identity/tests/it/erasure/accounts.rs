@@ -5,6 +5,8 @@ use identity::store::{AccountNews, IdentityStore, Moment, Slot};
 use identity_core::Rules;
 use kernel::{CustomerId, Timestamp};
 use proto::identity::v1;
+use proto::identity::v1::erasure_service_server::ErasureService as _;
+use proto::identity::v1::identity_service_server::IdentityService as _;
 use tonic::Request;
 
 use super::{Process, a_moment, fixtures, identifier, of, refused, rows_with};
@@ -135,8 +137,10 @@ async fn an_account_goes_with_its_memberships_and_buying_groups_and_its_members_
         let is_right = |it: &AccountNews| !it.is_member && it.tells_customer && !it.tells_account;
         assert!(news.iter().all(is_right), "{news:?}");
 
-        // An event of before does not bring it back, at whichever process, and is taken all the same.
+        // An event of before does not bring it back, at whichever process, and is taken all the
+        // same.
         let new = Process::over(&fixture).await;
+        other.intake.catch_up().await.expect("reads");
         for process in [&one, &other, &new] {
             let again = act(process, "user_id=bob", Some(1_000)).await;
             assert_eq!(

@@ -120,12 +120,7 @@ impl Intake {
             Some(By::Identifier(identifier)) => Some(Key::Identifier(identifier)),
             None => None,
         };
-        let customer = self
-            .customer(v1::GetCustomerRequest {
-                key,
-                after: String::new(),
-            })
-            .await?;
+        let customer = self.subject_of(key).await?;
         audit::subject(customer.id);
         let from = self.store.split_off_from(&customer.fragments).await;
         let from = from.map_err(Failure::store_unavailable)?;
@@ -197,6 +192,7 @@ fn message(logged: LoggedEvent) -> v1::LoggedEvent {
         merged_customer_ids: event.joined_ids.chunks(16).map(id_text).collect(),
         accept_time: Some(convert::timestamp(logged.accept_time)),
         sender_time: event.sender_time_ms.map(time_of),
+        member_id: id_text(&event.member_id),
         event: Some(v1::Event {
             properties_form: some(
                 object_text(&event.properties),
@@ -213,6 +209,7 @@ fn message(logged: LoggedEvent) -> v1::LoggedEvent {
             sequence: 0,
             sent_time: event.sent_time_ms.map(time_of),
             is_alias: false,
+            group_traits: HashMap::new(),
         }),
         lane: lane.into(),
     }

@@ -1,5 +1,6 @@
 //! Accounts: found and made by groups of events, with their members.
 
+mod events;
 mod ingest;
 mod ingest_faults;
 mod ingest_members;

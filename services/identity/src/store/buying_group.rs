@@ -31,7 +31,7 @@ pub struct Slot<Id> {
     pub role: String,
     /// The number of people that it needs; 0 for a role that does not count.
     pub required_count: u32,
-    /// Whoever fills it.
+    /// The customers who fill it.
     pub customers: Vec<Id>,
 }
 

@@ -45,7 +45,7 @@ pub(in crate::store) async fn tell_changes(
     transaction: &DatabaseTransaction,
     chance: &dyn Chance,
     ((before, after), rows): (&(BTreeMap<Pair, bool>, BTreeMap<Pair, bool>), &[Row]),
-    touched: BTreeSet<Pair>,
+    touched: &BTreeSet<Pair>,
     now: Moment,
 ) -> Result<Vec<AccountNews>, DbErr> {
     let all = before.keys().chain(after.keys());
@@ -125,7 +125,7 @@ struct New {
     number: i64,
 }
 
-/// Where a pair has a row, that is due as soon as either is, and whoever has claimed it keeps it.
+/// A row that a pair has is due as soon as either is, and whoever has claimed it keeps it.
 async fn insert(transaction: &DatabaseTransaction, mut rows: Vec<New>) -> Result<(), DbErr> {
     rows.sort_unstable_by(|one, other| one.order().cmp(&other.order()));
     rows.dedup_by(|later, first| later.owed.pair == first.owed.pair);

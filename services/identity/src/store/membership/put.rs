@@ -8,7 +8,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::rows::{Key, Row, columns, joined, of_customers, pairs_at, primary, read, union};
+use super::rows::{Key, Pair, Row, columns, joined, of_customers, pairs_at, primary, read, union};
 use super::{
     AccountError, EndedMembership, MembershipPut, MembershipRecord, MembershipSource, Moment,
     WrittenMembership,
@@ -157,7 +157,7 @@ async fn write_end(
         return Err(AccountError::NotFound);
     }
     let before = of_customers(transaction, &[customer]).await?;
-    // Whoever is erased meanwhile has none.
+    // Somebody erased meanwhile has none.
     let named = before.iter().find(|row| row.id == id);
     let key = named.ok_or(AccountError::NotFound)?.key();
     let own = || before.iter().filter(|row| row.key() == key);
@@ -225,7 +225,7 @@ pub(super) async fn save(
     // With a membership that ends later, another one of merged customers is the primary one then.
     let primary = after.iter().filter(|row| row.primary_time.is_some());
     let primary = primary.filter(|row| customers.contains(&row.customer));
-    let touched = written().chain(primary).map(Row::pair);
+    let touched: BTreeSet<Pair> = written().chain(primary).map(Row::pair).collect();
     let pairs = (pairs_at(before, now.at), pairs_at(after, now.at));
     let mut tallied = BTreeMap::new();
     for pair in pairs.0.keys().chain(pairs.1.keys()) {
@@ -239,7 +239,7 @@ pub(super) async fn save(
     }
     tally(transaction, &tallied).await?;
     let chance = store.chance.as_ref();
-    tell_changes(transaction, chance, (&pairs, after), touched.collect(), now).await
+    tell_changes(transaction, chance, (&pairs, after), &touched, now).await
 }
 
 async fn insert(transaction: &DatabaseTransaction, rows: &[&Row]) -> Result<(), DbErr> {

@@ -34,7 +34,7 @@ pub(in crate::store) struct Row {
     pub(in crate::store) primary_time: Option<Timestamp>,
 }
 
-/// Whatever makes several rows one membership.
+/// The columns that make several rows one membership.
 pub(in crate::store) type Key<'a> = (CustomerId, CustomerId, &'a str, MembershipSource);
 
 /// A customer in an account in a role, whoever says so.

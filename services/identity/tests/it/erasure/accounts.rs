@@ -12,7 +12,7 @@ use tonic::Request;
 use super::{Process, a_moment, fixtures, identifier, of, refused, rows_with};
 use crate::fixture::{Fixture, Sql, event};
 
-/// What became of an event of a customer, if any, in the context of the account `acme`.
+/// The outcome of an event of a customer, if any, in the context of the account `acme`.
 struct Acted {
     customer: String,
     account: String,

@@ -20,8 +20,7 @@ use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 use proto::stream::v1 as stream;
 use proto::stream::v1::value::Kind;
 
-pub(crate) use self::group::PreparedGroup;
-pub(crate) use self::group::{nobody as no_account, prepare_account};
+pub(crate) use self::group::{PreparedGroup, nobody as no_account, prepare_account};
 use crate::clock::ClockReading;
 use crate::sender_clock::Times;
 

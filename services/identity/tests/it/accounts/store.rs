@@ -237,7 +237,8 @@ async fn more_memberships_than_may_be_are_refused() {
         for number in 0..limits::MEMBERSHIPS_OF_CUSTOMER {
             let id = town.literal(Uuid::now_v7());
             let comma = if number == 0 { "" } else { ", " };
-            rows += &format!("{comma}({id}, {one}, {two}, 'r{number}', 1, 1, 0, 1)");
+            let row = format!("{comma}({id}, {one}, {two}, 'r{number}', 1, 1, 0, 1)");
+            rows.push_str(&row);
         }
         let orm = town.store.database().orm();
         let insert = format!(

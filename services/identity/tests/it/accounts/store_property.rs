@@ -10,7 +10,7 @@ use super::store_town::{Town, acted};
 
 const ROLES: [&str; 3] = ["", "admin", "champion"];
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     /// A put of a call: customer, account, role, begin and end from now in milliseconds, primary.
     Put(usize, usize, usize, Option<i64>, Option<i64>, bool),

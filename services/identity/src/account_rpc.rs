@@ -8,10 +8,11 @@ mod named;
 mod put;
 mod read;
 
-use ::rpc::validate;
+use ::rpc::{Deadline, Failure, TraceParent, validate};
 use proto::identity::v1;
 use proto::identity::v1::account_service_server::{AccountService, AccountServiceServer};
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use crate::resolution::ResolutionRpc;
 use crate::rpc::IdentityRpc;
@@ -47,6 +48,20 @@ impl AccountRpc {
     }
 }
 
+/// Carries out a change in a task of its own: where the deadline of its caller passes between the
+/// change and the answer, that is kept for whoever sends the request again.
+async fn to_the_end<R: Send + 'static>(
+    work: impl Future<Output = Result<R, Status>> + Send + 'static,
+) -> Result<Response<R>, Status> {
+    let work = audit::Operation::carry(work);
+    let work = TraceParent::scope(TraceParent::current(), work);
+    let work = Deadline::scope(Deadline::current(), work);
+    match tokio::spawn(Box::pin(work.in_current_span())).await {
+        Ok(answer) => answer.map(Response::new),
+        Err(error) => Err(Failure::internal(error).into()),
+    }
+}
+
 #[tonic::async_trait]
 impl AccountService for AccountRpc {
     async fn put_account(
@@ -55,10 +70,15 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::PutAccountResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let work = || self.put(request.clone());
-        let (own, id) = (&self.rpc().idempotency, &request.request_id);
-        let answer = own.run_repeatable(PUT_ACCOUNT, id, &request, work).await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        let work = async move {
+            let work = || own.put(request.clone());
+            let (idempotency, id) = (&own.rpc().idempotency, &request.request_id);
+            idempotency
+                .run_repeatable(PUT_ACCOUNT, id, &request, work)
+                .await
+        };
+        to_the_end(work).await
     }
 
     async fn get_account(
@@ -85,10 +105,13 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::MergeAccountsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let work = || self.merge(request.clone());
-        let (own, id) = (&self.rpc().idempotency, &request.request_id);
-        let answer = own.run(MERGE, id, &request, work).await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        let work = async move {
+            let work = || own.merge(request.clone());
+            let (idempotency, id) = (&own.rpc().idempotency, &request.request_id);
+            idempotency.run(MERGE, id, &request, work).await
+        };
+        to_the_end(work).await
     }
 
     async fn unmerge_accounts(
@@ -97,10 +120,13 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::UnmergeAccountsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let work = || self.unmerge(request.clone());
-        let (own, id) = (&self.rpc().idempotency, &request.request_id);
-        let answer = own.run(UNMERGE, id, &request, work).await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        let work = async move {
+            let work = || own.unmerge(request.clone());
+            let (idempotency, id) = (&own.rpc().idempotency, &request.request_id);
+            idempotency.run(UNMERGE, id, &request, work).await
+        };
+        to_the_end(work).await
     }
 
     async fn put_membership(
@@ -109,10 +135,13 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::PutMembershipResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let work = || self.put_member(request.clone());
-        let (own, id) = (&self.rpc().idempotency, &request.request_id);
-        let answer = own.run(PUT_MEMBERSHIP, id, &request, work).await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        let work = async move {
+            let work = || own.put_member(request.clone());
+            let (idempotency, id) = (&own.rpc().idempotency, &request.request_id);
+            idempotency.run(PUT_MEMBERSHIP, id, &request, work).await
+        };
+        to_the_end(work).await
     }
 
     async fn end_membership(
@@ -121,10 +150,13 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::EndMembershipResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let work = || self.end_member(request.clone());
-        let (own, id) = (&self.rpc().idempotency, &request.request_id);
-        let answer = own.run(END_MEMBERSHIP, id, &request, work).await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        let work = async move {
+            let work = || own.end_member(request.clone());
+            let (idempotency, id) = (&own.rpc().idempotency, &request.request_id);
+            idempotency.run(END_MEMBERSHIP, id, &request, work).await
+        };
+        to_the_end(work).await
     }
 
     async fn list_members(
@@ -151,10 +183,13 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::PutBuyingGroupResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let work = || self.put_group(request.clone());
-        let (own, id) = (&self.rpc().idempotency, &request.request_id);
-        let answer = own.run(PUT_GROUP, id, &request, work).await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        let work = async move {
+            let work = || own.put_group(request.clone());
+            let (idempotency, id) = (&own.rpc().idempotency, &request.request_id);
+            idempotency.run(PUT_GROUP, id, &request, work).await
+        };
+        to_the_end(work).await
     }
 
     async fn get_buying_group(
@@ -181,9 +216,12 @@ impl AccountService for AccountRpc {
     ) -> Result<Response<v1::DeleteBuyingGroupResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let work = || self.remove_group(request.clone());
-        let (own, id) = (&self.rpc().idempotency, &request.request_id);
-        let answer = own.run(DELETE_GROUP, id, &request, work).await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        let work = async move {
+            let work = || own.remove_group(request.clone());
+            let (idempotency, id) = (&own.rpc().idempotency, &request.request_id);
+            idempotency.run(DELETE_GROUP, id, &request, work).await
+        };
+        to_the_end(work).await
     }
 }

@@ -142,7 +142,10 @@ impl Kind {
         let known = self.rules(rules).iter().map(Namespace::name);
         let known = known.collect::<Vec<_>>().join(", ");
         let description = match other.rules(rules).find(name) {
-            Some(_) => format!("`{name}` names {}s: one of {known}", other.name()),
+            Some(_) => {
+                let (other, own) = (other.name(), self.name());
+                format!("`{name}` names {other}s: give a namespace of {own}s, one of {known}")
+            }
             None => format!("`{name}` is not defined: one of {known}"),
         };
         Err(Violation::new("namespace", description))

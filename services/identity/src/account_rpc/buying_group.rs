@@ -151,7 +151,10 @@ fn not_a_member(slots: &[Slot<FragmentId>], slot: usize, customer: usize) -> Fai
     let id = named.map(ToString::to_string).unwrap_or_default();
     let field = format!("slots[{slot}].customer_ids[{customer}]");
     let message = format!("the customer {id} is no member of the account");
-    let violation = Violation::new(field, "is no member of the account now");
+    let violation = Violation::new(
+        field,
+        "is no member of the account now: say so first with PutMembership, or leave it out",
+    );
     Failure::new(ErrorReason::NotAMember, message).with_violations([violation])
 }
 

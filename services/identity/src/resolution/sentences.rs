@@ -66,8 +66,7 @@ fn of_customer(customer: &v1::Customer) -> String {
         1 => "one identifier".to_owned(),
         count => format!("{count} identifiers"),
     };
-    let id = customer.customer_id.parse::<CustomerId>();
-    let subject = match id.is_ok_and(CustomerId::is_account) {
+    let subject = match is_account(&customer.customer_id) {
         true => "Account",
         false => "Customer",
     };
@@ -76,6 +75,12 @@ fn of_customer(customer: &v1::Customer) -> String {
         customer.customer_id,
         at(customer.create_time.as_ref()),
     )
+}
+
+/// Returns whether an id is that of an account.
+fn is_account(id: &str) -> bool {
+    let id = id.parse::<CustomerId>();
+    id.is_ok_and(CustomerId::is_account)
 }
 
 fn of_evidence(evidence: &v1::IdentityEvidence) -> String {
@@ -89,7 +94,13 @@ fn of_evidence(evidence: &v1::IdentityEvidence) -> String {
         EvidenceKind::Attached => {
             let found = match evidence.found_by.as_str() {
                 "" => String::new(),
-                namespace => format!(", where {namespace} named the customer"),
+                namespace => {
+                    let subject = match is_account(own) {
+                        true => "account",
+                        false => "customer",
+                    };
+                    format!(", where {namespace} named the {subject}")
+                }
             };
             format!("{identifier} came to fragment {own} at {when}{by}{found}")
         }

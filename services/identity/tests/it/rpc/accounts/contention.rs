@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 use proto::identity::v1;
+use proto::identity::v1::account_service_client::AccountServiceClient;
 
-use super::{World, account_of, by_identifier, fresh, member, put};
+use super::{World, account_of, by_identifier, fresh, member, put, serve};
 use crate::fixture::Sql;
 
 /// Clients at once.
@@ -17,8 +18,13 @@ async fn many_at_once(sql: Sql) {
     for number in 0..CLIENTS {
         customers.push(world.customer(&format!("user_id=u{number}")).await);
     }
-    let clients = customers.iter().map(|customer| {
-        let mut accounts = world.accounts.clone();
+    // Half of them by another process, which knows nothing of what this one remembers.
+    let other = AccountServiceClient::new(serve(&world.fixture).await);
+    let clients = customers.iter().enumerate().map(|(number, customer)| {
+        let mut accounts = match number % 2 {
+            0 => world.accounts.clone(),
+            _ => other.clone(),
+        };
         async move {
             let answer = accounts
                 .put_account(put("account=a1 domain=acme.com"))

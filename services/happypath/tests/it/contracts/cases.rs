@@ -6,8 +6,8 @@ use tonic::Code;
 pub(crate) struct Case {
     /// Its service and name.
     pub(crate) method: &'static str,
-    /// A right request as JSON: `$ID` is a new id, `$0` the customer of the first of [`EVENTS`], `$4`
-    /// the first of [`ACCOUNTS`], and `$MEMBERSHIP` and `$GROUP` what `before` answered with.
+    /// A right request as JSON: `$ID` is a new id, `$0` the customer of the first of [`EVENTS`],
+    /// `$4` the first of [`ACCOUNTS`], and `$MEMBERSHIP` and `$GROUP` what `before` answered with.
     pub(crate) right: &'static str,
     /// The answer to a right request.
     pub(crate) code: Code,

@@ -100,7 +100,7 @@ fn read_excluded(definition: &v1::IdentityPolicy, mistakes: &mut Mistakes) -> Ve
     for (place, written) in definition.excluded_domains.iter().enumerate() {
         match excluded_domain(written) {
             Ok(domain) => excluded.push(domain),
-            Err(message) => mistakes.add(&format!("excluded_domains[{place}]"), message),
+            Err(message) => mistakes.add(format!("excluded_domains[{place}]"), message),
         }
     }
     excluded

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use identity_core::Changes;
 use kernel::{CustomerId, FragmentId, Timestamp};
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
@@ -20,13 +20,13 @@ use super::claim::{claimed_until, is_unclaimed};
 use super::owe::{Owed, owe};
 use crate::chance::Chance;
 use crate::limits::{
-    ACCOUNT_MOVES_TAKEN, ANNOUNCE_AFTER, MEMBERSHIPS_MOVED, MEMBERSHIPS_TOLD_LIVE,
+    ACCOUNT_MOVES_TAKEN, ANNOUNCE_AFTER, EARLIEST, MEMBERSHIPS_MOVED, MEMBERSHIPS_TOLD_LIVE,
     ROWS_PER_STATEMENT,
 };
 use crate::store::IdentityStore;
 use crate::store::account::{living, memberships_of};
 use crate::store::entity::{account_move, fragment, membership};
-use crate::store::membership::rows::{Pair, Row, columns, of_customers, read};
+use crate::store::membership::rows::{ACCOUNT, Pair, Row, columns, joined, of_customers, read};
 
 /// A fragment that goes from one customer or account to another.
 type Move = (FragmentId, CustomerId, CustomerId);
@@ -79,9 +79,40 @@ pub(in crate::store) async fn note_parts(
     let ids = into.keys().map(|it| it.uuid());
     let own = Expr::col((fragment::Entity, fragment::Column::FragmentId)).is_in(ids);
     let moved = with_memberships(transaction, Condition::all().add(own)).await?;
+    let left = parts.iter().filter(|_| from.is_account());
+    let without = left.filter(|part| part.iter().all(|it| !moved.contains_key(it)));
+    let without = without.filter_map(|part| part.first().copied().map(CustomerId::from));
+    tell_of_nobody(transaction, from, without.collect(), (time, chance)).await?;
     let moves = moved.into_keys();
     let moves = moves.filter_map(|it| Some((it, from, *into.get(&it)?)));
     insert(transaction, moves.collect(), (time, chance)).await
+}
+
+/// Has accounts without members that come out of another one told so, by way of a member of that
+/// one: they may have had some before they were one.
+async fn tell_of_nobody(
+    transaction: &DatabaseTransaction,
+    from: CustomerId,
+    accounts: Vec<CustomerId>,
+    (time, chance): (Timestamp, &dyn Chance),
+) -> Result<(), DbErr> {
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let root = Expr::col((Alias::new(ACCOUNT), fragment::Column::RootId));
+    let mut select = joined();
+    columns(&mut select);
+    select.and_where(root.eq(from.uuid())).limit(1);
+    let Some(row) = transaction.query_one(&select).await? else {
+        return Ok(());
+    };
+    let member = read(&row)?;
+    let owed = accounts.into_iter().map(|account| Owed {
+        pair: (member.customer, account, member.role.clone()),
+        due: EARLIEST,
+        is_bulk: false,
+    });
+    owe(transaction, chance, owed.collect(), time).await
 }
 
 /// Returns the fragments that have memberships, each with whom it belongs to.

@@ -71,7 +71,8 @@ impl Kind {
     /// Holds an id in a field against the kind that the call is about.
     ///
     /// # Errors
-    /// [`ErrorReason::IsAccount`], [`ErrorReason::IsCustomer`]; that nobody has an id that is neither.
+    /// [`ErrorReason::IsAccount`], [`ErrorReason::IsCustomer`]; that nobody has an id that is
+    /// neither.
     pub(crate) fn check(self, field: &str, id: CustomerId) -> Result<CustomerId, Failure> {
         match (self, Self::of(id)) {
             (Self::Customer, Self::Account) => Err(Failure::is_account(field, &id.to_string())),

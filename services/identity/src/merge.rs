@@ -51,8 +51,8 @@ impl Intake {
     }
 
     /// Joins customers, or accounts, into the oldest of them, and tells the streams of the others.
-    /// Returns that one, the others, and what became of the words. The same request again returns the
-    /// same.
+    /// Returns that one, the others, and what became of the words. The same request again returns
+    /// the same.
     pub(crate) async fn merge(
         &self,
         customers: &[CustomerId],

@@ -55,7 +55,8 @@ impl AccountRpc {
     /// Finds an account with all that names it; the call is about it.
     ///
     /// # Errors
-    /// [`::rpc::ErrorReason::AccountNotFound`], [`::rpc::ErrorReason::IsCustomer`]; what is wrong with the name.
+    /// [`::rpc::ErrorReason::AccountNotFound`], [`::rpc::ErrorReason::IsCustomer`]; what is wrong
+    /// with the name.
     pub(super) async fn account(&self, named: Named) -> Result<CustomerRecord, Failure> {
         let text = named.text();
         let fragment = self.fragment(Kind::Account, "", named).await?;
@@ -69,8 +70,8 @@ impl AccountRpc {
         Ok(record)
     }
 
-    /// Finds the canonical id of an account or a customer, whom a request names in a field; the call
-    /// is about it.
+    /// Finds the canonical id of an account or a customer, whom a request names in a field; the
+    /// call is about it.
     ///
     /// # Errors
     /// As [`Self::account`], and the same of a customer.

@@ -1,155 +1,23 @@
 //! Right requests of every RPC, and their answers: kept by hand.
 
+mod case;
+mod requests;
+
 use tonic::Code;
 
-/// One RPC.
-pub(crate) struct Case {
-    /// Its service and name.
-    pub(crate) method: &'static str,
-    /// A right request as JSON: `$ID` is a new id, `$0` the customer of the first of [`EVENTS`],
-    /// `$4` the first of [`ACCOUNTS`], and `$MEMBERSHIP` and `$GROUP` what `before` answered with.
-    pub(crate) right: &'static str,
-    /// The answer to a right request.
-    pub(crate) code: Code,
-    /// The answer to a request without any field.
-    pub(crate) empty: Code,
-    /// The same RPC with another body, for those with a request id.
-    pub(crate) other: Option<&'static str>,
-    /// An RPC that must be called before each right request, and its request.
-    pub(crate) before: Option<(&'static str, &'static str)>,
-    /// Items that there are at the least, for those with pages.
-    pub(crate) items: usize,
-}
+pub(crate) use self::case::Case;
+use self::case::{list, list_all, read, read_all, write};
+pub(crate) use self::requests::{ACCOUNTS, DEFINITIONS, EVENTS};
+use self::requests::{
+    ERASE, ERASED, GROUP, KEY, MEMBERSHIP, MERGE, MERGE_ACCOUNTS, MERGED, MERGED_ACCOUNTS,
+    OTHER_KEY, PUT_GROUP, PUT_MEMBERSHIP, REVOKED_KEY, SPARE,
+};
 
 /// Returns the case of an RPC.
 pub(crate) fn case_of(name: &str) -> &'static Case {
     let case = CASES.iter().find(|case| case.method == name);
     case.unwrap_or_else(|| panic!("{name} has no case"))
 }
-
-/// A read that is right, and wrong without its fields.
-const fn read(method: &'static str, right: &'static str) -> Case {
-    Case {
-        method,
-        right,
-        code: Code::Ok,
-        empty: Code::InvalidArgument,
-        other: None,
-        before: None,
-        items: 0,
-    }
-}
-
-/// A read that needs no field.
-const fn read_all(method: &'static str) -> Case {
-    Case {
-        empty: Code::Ok,
-        ..read(method, "{}")
-    }
-}
-
-/// A list with at least two items.
-const fn list(method: &'static str, right: &'static str) -> Case {
-    Case {
-        items: 2,
-        ..read(method, right)
-    }
-}
-
-/// A list of all, which needs no field.
-const fn list_all(method: &'static str) -> Case {
-    Case {
-        empty: Code::Ok,
-        ..list(method, "{}")
-    }
-}
-
-/// A write with a request id.
-const fn write(method: &'static str, right: &'static str, other: &'static str) -> Case {
-    Case {
-        other: Some(other),
-        ..read(method, right)
-    }
-}
-
-/// Something of each kind. A run asks for two activations at once.
-pub(crate) const DEFINITIONS: &str = r#"{"request_id": "$ID", "definitions": [
-    {"segment": {"name": "seen", "expression": "events(\"seen\").count() >= 1"}},
-    {"segment": {"name": "seen_twice", "expression": "events(\"seen\").count() >= 2"}},
-    {"channel": {"name": "quiet", "log": {}}},
-    {"template": {"name": "hello", "text": {"body": "Hello"}}},
-    {"policy": {"name": "default", "consent_by_default": true}},
-    {"source": {"name": "web_shop", "event_names": {"Order Completed": "purchase"}}},
-    {"subscription": {"name": "warehouse", "url": "http://127.0.0.1:9/", "allow_private_network": true,
-        "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}},
-    {"journey_map": {"name": "shop", "stages": [{"name": "in", "enter": [{"event": "seen"}]}]}},
-    {"happy_path": {"name": "way", "map": "shop", "milestones": [
-        {"name": "in", "trigger": {"event": "seen"}}, {"name": "out", "trigger": {"event": "left"}}
-    ]}},
-    {"journey": {
-        "name": "greet",
-        "entry": {"triggers": [{"event": "seen"}], "reentry": "REENTRY_AFTER_EXIT"},
-        "steps": [
-            {"id": "one", "send": {"channel": "quiet", "template": "hello", "purpose": "news"}},
-            {"id": "two", "send": {"channel": "quiet", "template": "hello", "purpose": "news"}}
-        ]
-    }}
-]}"#;
-
-/// Events of four customers.
-pub(crate) const EVENTS: &str = r#"{"request_id": "$ID", "events": [
-    {"name": "seen", "identifiers": {"user_id": "u0"}},
-    {"name": "seen", "identifiers": {"user_id": "u1"}},
-    {"name": "left", "identifiers": {"user_id": "u2"}},
-    {"name": "left", "identifiers": {"user_id": "u3"}}
-]}"#;
-
-/// Accounts.
-pub(crate) const ACCOUNTS: [&str; 3] = [
-    r#"{"request_id": "$ID", "identifiers": [{"namespace": "account", "value": "a0"}]}"#,
-    r#"{"request_id": "$ID", "identifiers": [{"namespace": "account", "value": "a1"}]}"#,
-    r#"{"request_id": "$ID", "identifiers": [{"namespace": "account", "value": "a2"}]}"#,
-];
-
-/// A membership, for whoever reads and ends it.
-const PUT_MEMBERSHIP: &str = "AccountService/PutMembership";
-const MEMBERSHIP: &str = r#"{"request_id": "$ID", "customer": {"customer_id": "$0"},
-    "account": {"account_id": "$4"}, "role": "champion"}"#;
-
-/// A buying group, for whoever reads and deletes it.
-const PUT_GROUP: &str = "AccountService/PutBuyingGroup";
-const GROUP: &str = r#"{"request_id": "$ID", "account": {"account_id": "$4"}, "opportunity": "crm-1",
-    "slots": [{"role": "champion", "required_count": 1}]}"#;
-
-/// A merge of accounts, for whoever takes it apart.
-const MERGE_ACCOUNTS: &str = "AccountService/MergeAccounts";
-const MERGED_ACCOUNTS: &str = r#"{"request_id": "$ID", "account_ids": ["$5", "$6"]}"#;
-
-/// A segment that nothing refers to.
-const SPARE: &str = r#"{"request_id": "$ID", "definitions": [
-    {"segment": {"name": "spare", "expression": "events(\"seen\").count() >= 3"}}
-]}"#;
-
-/// A key.
-const KEY: &str = r#"{"request_id": "$ID", "id": "0123456789abcdef", "name": "shop",
-    "hash": "0000000000000000000000000000000000000000000000000000000000000000", "scopes": ["events:write"]}"#;
-
-/// The same with another name.
-const OTHER_KEY: &str = r#"{"id": "0123456789abcdef", "name": "other",
-    "hash": "0000000000000000000000000000000000000000000000000000000000000000", "scopes": ["events:write"]}"#;
-
-/// A key that is revoked.
-const REVOKED_KEY: &str = r#"{"request_id": "$ID", "id": "0123456789abcdeh", "name": "gone",
-    "hash": "2222222222222222222222222222222222222222222222222222222222222222", "scopes": ["events:write"]}"#;
-
-/// A merge, for whoever takes it apart.
-const MERGE: &str = "IdentityService/MergeCustomers";
-const MERGED: &str = r#"{"request_id": "$ID", "customer_ids": ["$2", "$3"]}"#;
-
-/// An erasure of nobody, whose name follows from its request id.
-const ERASE: &str = "ErasureService/Erase";
-const ERASED: &str = r#"{"request_id": "erasure-one",
-    "identifiers": [{"namespace": "user_id", "value": "never_seen"}]}"#;
 
 /// Every RPC.
 pub(crate) const CASES: &[Case] = &[

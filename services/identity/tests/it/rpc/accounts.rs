@@ -92,7 +92,7 @@ impl World {
         members.into_iter().map(|it| it.customer_id).collect()
     }
 
-    /// How many members an account has.
+    /// The number of members of an account.
     async fn member_count(&mut self, account: &str) -> u32 {
         let answer = self.accounts.get_account(by_id(account)).await;
         let answer = answer.expect("an account").into_inner();

@@ -166,7 +166,7 @@ async fn what_is_wrong_with_an_account_is_told_by_its_field() {
     };
     let refused = world.try_put(deep).await.expect_err("refused");
     assert!(fields(&refused)[0].starts_with("traits"), "{refused}");
-    // What is not defined is left out where something else names the account.
+    // An identifier that is not defined is left out where something else names the account.
     let answer = world.put("account=a1 badge=7").await;
     let dropped = &answer.dropped_identifiers;
     assert_eq!(dropped.len(), 1);
@@ -193,7 +193,7 @@ async fn accounts_are_listed_oldest_first_and_apart_from_customers() {
         found.extend(page.accounts.into_iter().map(|it| it.account_id));
         token = page.next_page_token;
         if found.len() == 2 {
-            // Who comes meanwhile is on a later page.
+            // Somebody who comes meanwhile is on a later page.
             expected.push(world.account("account=late").await);
         }
         if token.is_empty() {

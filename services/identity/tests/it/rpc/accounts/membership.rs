@@ -205,7 +205,7 @@ async fn members_are_listed_by_pages() {
         let page = page.into_inner();
         token.clone_from(&page.next_page_token);
         if found.is_empty() {
-            // Who comes meanwhile is on a later page.
+            // Somebody who comes meanwhile is on a later page.
             let late = world.customer("user_id=late").await;
             world.join(&late, &account, "").await;
             expected.insert(6, late);

@@ -178,11 +178,11 @@ proptest! {
             // First under names that customers had, which are accounts' afterwards.
             let own = ["account", "domain"].map(of_customers).to_vec();
             let own = own.into_iter().chain([namespace("user_id", 1)]).collect();
-            let mut world = Beside::new(under_both(rule, compiled(own)));
+            let mut world = Beside::new(under_both(rule, &compiled(own)));
             for (_, words) in &before {
                 world.customer(words);
             }
-            world.1 = under_both(rule, Rules::default());
+            world.1 = under_both(rule, &Rules::default());
             for (whom, words) in &after {
                 let resolution = match whom {
                     Whom::Customer => world.customer(words),
@@ -201,7 +201,7 @@ proptest! {
         events in prop::collection::vec(told(), 1..40),
     ) {
         for rule in RULES {
-            let mut world = Beside::new(under_both(rule, Rules::default()));
+            let mut world = Beside::new(under_both(rule, &Rules::default()));
             for (whom, words) in &events {
                 match whom {
                     Whom::Customer => world.customer(words),
@@ -217,11 +217,11 @@ proptest! {
 }
 
 /// Rules whose customers and accounts are both under a policy.
-fn under_both(rule: ConflictRule, rules: Rules) -> Rules {
+fn under_both(rule: ConflictRule, rules: &Rules) -> Rules {
     let accounts = rules.accounts().clone();
     let accounts = crate::AccountRules {
         rules: under(rule, accounts.rules),
         ..accounts
     };
-    under(rule, rules.with_accounts(accounts))
+    under(rule, rules.clone().with_accounts(accounts))
 }

@@ -223,5 +223,5 @@ fn under_both(rule: ConflictRule, rules: &Rules) -> Rules {
         rules: under(rule, accounts.rules),
         ..accounts
     };
-    under(rule, rules.clone().with_accounts(accounts))
+    under(rule, rules.with_accounts(accounts))
 }

@@ -1,10 +1,10 @@
-//! Why records were not appended, and whether some were.
+//! The reasons for which records were not appended, and whether some were.
 
 use engine::EngineError;
 use hot::{HotError, Owner, StreamId};
 use sea_orm::DbErr;
 
-/// Why records were not appended.
+/// The reason for which records were not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// A stream stayed full until the deadline: try again later.

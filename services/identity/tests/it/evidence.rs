@@ -275,6 +275,7 @@ async fn events_of_a_customer_who_came_apart_are_listed_by_their_fragments() {
     assert_eq!(logged(&mut client).await.len(), 5);
     let store = IdentityStore::new(fixture.identity.database.clone());
     let apart = Unmerge {
+        is_account: false,
         customer: None,
         by: UnmergeBy::Fragment(ids[1].parse().expect("an id")),
         is_dry_run: false,

@@ -12,7 +12,7 @@ use super::{AccountNews, Moment};
 use crate::chance::Chance;
 use crate::limits::ROWS_PER_STATEMENT;
 use crate::store::entity::account_news;
-use crate::store::membership::rows::{Pair, Row, next_change};
+use crate::store::membership::rows::{Members, Pair, Row, next_change};
 
 /// A pair that there is something to tell of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(in crate::store) async fn owe(
 pub(in crate::store) async fn tell_changes(
     transaction: &DatabaseTransaction,
     chance: &dyn Chance,
-    ((before, after), rows): (&(BTreeMap<Pair, bool>, BTreeMap<Pair, bool>), &[Row]),
+    ((before, after), rows): (&(Members, Members), &[Row]),
     touched: &BTreeSet<Pair>,
     now: Moment,
 ) -> Result<Vec<AccountNews>, DbErr> {
@@ -96,11 +96,8 @@ pub(in crate::store) async fn tell_changes(
 }
 
 /// Returns by how many customers each account has more members.
-fn more_members(
-    before: &BTreeMap<Pair, bool>,
-    after: &BTreeMap<Pair, bool>,
-) -> BTreeMap<CustomerId, i64> {
-    let members = |pairs: &BTreeMap<Pair, bool>| -> BTreeSet<(CustomerId, CustomerId)> {
+fn more_members(before: &Members, after: &Members) -> BTreeMap<CustomerId, i64> {
+    let members = |pairs: &Members| -> BTreeSet<(CustomerId, CustomerId)> {
         pairs.keys().map(|pair| (pair.0, pair.1)).collect()
     };
     let (before, after) = (members(before), members(after));

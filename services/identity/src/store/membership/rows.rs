@@ -237,8 +237,12 @@ pub(in crate::store) fn memberships_at(rows: &[Row], at: Timestamp) -> Vec<Membe
     memberships
 }
 
+/// Pairs of a customer and an account in a role of which one is a member, each with whether it is
+/// the primary one.
+pub(in crate::store) type Members = BTreeMap<Pair, bool>;
+
 /// Returns who is a member of what at a time, each with whether that is the primary one.
-pub(in crate::store) fn pairs_at(rows: &[Row], at: Timestamp) -> BTreeMap<Pair, bool> {
+pub(in crate::store) fn pairs_at(rows: &[Row], at: Timestamp) -> Members {
     let mut pairs = BTreeMap::new();
     for it in memberships_at(rows, at) {
         let is_primary = pairs

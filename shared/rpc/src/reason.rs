@@ -139,7 +139,7 @@ reasons! {
         "List the erasures to find its operation id: `happypath identity erasures`.";
     /// Nothing of the customer was processed here yet.
     ProfileNotFound = "PROFILE_NOT_FOUND", NotFound,
-        "Check the customer id, and try again once events of the customer were processed.";
+        "Check the id of the customer or account, and try again once events of it were processed.";
     /// The segment is not defined.
     SegmentNotFound = "SEGMENT_NOT_FOUND", NotFound,
         "List the segments to find its name.";

@@ -38,7 +38,7 @@ enum Command {
     /// Deletes a definition
     Delete(commands::delete::Args),
     /// Sends events from CSV, JSON or Parquet files; may be repeated safely
-    Import(commands::import::Args),
+    Import(Box<commands::import::Args>),
     /// Sends one event and shows the customer that it belongs to
     Track(commands::track::Args),
     /// Shows a customer: profile, segments, runs, consents, activations, timeline
@@ -211,7 +211,7 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Get(args) => commands::get::run(args).await,
         Command::Diff(args) => commands::diff::run(args).await,
         Command::Delete(args) => commands::delete::run(args).await,
-        Command::Import(args) => commands::import::run(args).await,
+        Command::Import(args) => commands::import::run(*args).await,
         Command::Track(args) => commands::track::run(args).await,
         Command::Customer(args) => commands::customer::run(args).await,
         Command::Events(args) => commands::events::run(args).await,

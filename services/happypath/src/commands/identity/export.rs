@@ -78,7 +78,7 @@ impl Lines {
         let told = json!({ "section": section, "data": data });
         match writeln!(self.out, "{told}") {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
-            done => done.map(ControlFlow::Continue).map_err(unwritten),
+            done => done.map(ControlFlow::Continue).map_err(|error| unwritten(&error)),
         }
     }
 
@@ -87,7 +87,7 @@ impl Lines {
     /// # Errors
     /// Where the last one is missing.
     pub(in crate::commands) fn finish(mut self) -> Result<(), Failure> {
-        self.out.flush().map_err(unwritten)?;
+        self.out.flush().map_err(|error| unwritten(&error))?;
         if !self.is_whole {
             return Err(Failure::failed(
                 "the export is not whole: its last line is missing. Repeat it",
@@ -98,6 +98,6 @@ impl Lines {
     }
 }
 
-fn unwritten(error: std::io::Error) -> Failure {
+fn unwritten(error: &std::io::Error) -> Failure {
     Failure::failed(format!("cannot write the export: {error}"))
 }

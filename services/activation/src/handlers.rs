@@ -52,7 +52,8 @@ impl Handlers {
         ask(customer, request).await?;
         let record = Record {
             customer_id: Bytes::copy_from_slice(customer.as_bytes()),
-            // On stream time only the partition knows the time, and takes its own where there is none.
+            // On stream time only the partition knows the time, and takes its own where there is
+            // none.
             time_ms: match &self.time {
                 TimeSource::Wall(clock) => clock.now().as_millis(),
                 TimeSource::Stream => 0,

@@ -1,7 +1,7 @@
 //! Lists events of the event log, as `ListEvents` answers.
 //!
-//! The log knows customers by the ids that they had; this module asks for all fragments of the customer, so that events from
-//! before merges are found.
+//! The log knows customers by the ids that they had; this module asks for all fragments of the
+//! customer, so that events from before merges are found.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};

@@ -1,7 +1,7 @@
 //! The identity service: the way in for every event, and the keeper of who is who.
 //!
-//! It moves bytes: validates, loads, lets `identity_core` decide, writes SQL, appends to the streams. It knows nothing of
-//! profiles, segments or journeys.
+//! It moves bytes: validates, loads, lets `identity_core` decide, writes SQL, appends to the
+//! streams. It knows nothing of profiles, segments or journeys.
 
 mod account_rpc;
 mod announce;

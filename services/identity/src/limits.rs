@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Identifiers kept in the process: about 100 MB when full, so that an active base is resolved without SQL.
+/// Identifiers kept in the process: about 100 MB when full, so that an active base is resolved
+/// without SQL.
 pub const CACHED_IDENTIFIERS: u64 = 500_000;
 /// Redirects of merged customers kept in the process, so that what is cached of them stays right.
 pub const CACHED_REDIRECTS: u64 = 50_000;
@@ -38,7 +39,8 @@ pub const MOVED_READ: u64 = 10_000;
 pub const MOVED_KEPT: i64 = 100_000;
 /// Changes after which those that are not to be kept are removed.
 pub const MOVED_PRUNED: i64 = 1_000;
-/// Identifiers looked up by one statement: beyond this, planning costs more than another round trip.
+/// Identifiers looked up by one statement: beyond this, planning costs more than another round
+/// trip.
 pub const LOOKUP_IDENTIFIERS: usize = 1_000;
 /// Customers whose details are looked up by one statement: each has up to a thousand identifiers.
 pub const LOOKUP_CUSTOMERS: usize = 100;
@@ -58,7 +60,8 @@ pub const ROWS_PER_STATEMENT: usize = 2_000;
 pub const RESOLVE_ATTEMPTS: u32 = 16;
 /// The longest pause between two of them.
 pub const RESOLVE_PAUSE: Duration = Duration::from_millis(100);
-/// Fragments made by one process after which it has PostgreSQL look at the tables for the first time.
+/// Fragments made by one process after which it has PostgreSQL look at the tables for the first
+/// time.
 pub const FIRST_ANALYSIS: u64 = 1_000;
 /// The same for the last time: what grows beyond that is looked at by the server soon enough.
 pub const LAST_ANALYSIS: u64 = 1_024_000;
@@ -72,7 +75,8 @@ pub const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 /// The time that a call waits where events are paced and its caller sets no deadline, and that each
 /// event of a stream does: longer than an attempt at a webhook that does not answer, of 22 seconds.
 pub const PACED_PATIENCE: Duration = Duration::from_secs(60);
-/// Unary requests under way at once: far more than a machine can work on, so only a store that does not answer fills it.
+/// Unary requests under way at once: far more than a machine can work on, so only a store that does
+/// not answer fills it.
 pub const REQUESTS_UNDER_WAY: usize = 4_096;
 /// The first and the longest pause between two attempts to append.
 pub const APPEND_PAUSE: (Duration, Duration) =
@@ -84,8 +88,8 @@ pub const DEFINITIONS_PATIENCE: Duration = Duration::from_millis(500);
 pub const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// The wait that a caller is asked for whose partition has a full quarantine: an operator acts.
 pub const QUARANTINE_RETRY_DELAY: Duration = Duration::from_secs(10);
-/// The wait that a caller is asked for where there is no memory for the ledger of its import: another
-/// import has to end.
+/// The wait that a caller is asked for where there is no memory for the ledger of its import:
+/// another import has to end.
 pub const LEDGER_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// The pause between two looks for merges whose announcement was interrupted.
 pub const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(500);
@@ -125,7 +129,8 @@ pub const MEMBERSHIPS_MOVED: u64 = 500;
 pub const MEMBERSHIPS_FORGOTTEN: u64 = 500;
 /// Customers of a page, where the request says nothing.
 pub const PAGE_SIZE: usize = 100;
-/// Fractions of a batch that may wait between resolution and the streams: one is resolved while one is appended.
+/// Fractions of a batch that may wait between resolution and the streams: one is resolved while one
+/// is appended.
 pub const BATCHES_AHEAD: usize = 1;
 /// Messages of one stream under way at once: as many as small senders have calls.
 pub const BATCHES_UNDER_WAY: usize = 128;
@@ -165,9 +170,9 @@ pub const LEDGER_IDLE: Duration = Duration::from_secs(600);
 /// Batches of a ledger that are read by one statement: 2.5 MB at the most usual size, 5 at 1,000
 /// events.
 pub const LEDGER_PAGE: u64 = 512;
-/// Bytes of the records of one imported batch, unpacked: a message, as much again for what is known of
-/// its customers, and twice that for the accounts of its groups: each has the id and the name of the
-/// event, and the news of its new member.
+/// Bytes of the records of one imported batch, unpacked: a message, as much again for what is known
+/// of its customers, and twice that for the accounts of its groups: each has the id and the name of
+/// the event, and the news of its new member.
 pub const RECORDS_BYTES: usize = 4 * kernel::limits::MESSAGE_BYTES;
 /// The pause between two looks for imported batches that are not in their streams yet, after which
 /// the records of those that are there are removed.

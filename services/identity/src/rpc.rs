@@ -77,8 +77,9 @@ impl IdentityRpc {
         Self { events, ..self }
     }
 
-    /// Takes a request in a task of its own. A caller who goes away leaves nothing half done, and one who would wait long
-    /// for a store is told to send the same request again, while this one goes on.
+    /// Takes a request in a task of its own. A caller who goes away leaves nothing half done, and
+    /// one who would wait long for a store is told to send the same request again, while this one
+    /// goes on.
     async fn take_in_time(
         &self,
         request: v1::IngestRequest,

@@ -123,9 +123,20 @@ impl Identity {
 /// Starts the identity service: loads its namespaces, opens the way in, and hands in its RPCs.
 ///
 /// # Errors
-/// [`StartError`] where a store does not answer, or holds definitions that this version does not understand.
+/// [`StartError`] where a store does not answer, or holds definitions that this version does not
+/// understand.
 pub fn start(context: &Context) -> Awaited<'_, Service> {
     Box::pin(start_parts(context))
+}
+
+/// Opens the event log, where the installation has one.
+async fn event_log(context: &Context) -> Result<Option<EventLog>, StartError> {
+    if context.journal.is_none() {
+        return Ok(None);
+    }
+    let log = EventLog::open(context.database.clone(), context.partitions).await;
+    log.map(Some)
+        .map_err(|error| StartError::service(NAME, error))
 }
 
 async fn start_parts(context: &Context) -> Result<Service, StartError> {
@@ -162,14 +173,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let read = intake.refresh_tombstones().await;
     read.map_err(|error| StartError::service(NAME, error))?;
     let keeper = tokio::spawn(keep_ledgers(Arc::clone(&intake), context.shutdown.clone()));
-    let events = match &context.journal {
-        Some(_) => Some(
-            EventLog::open(context.database.clone(), context.partitions)
-                .await
-                .map_err(|error| StartError::service(NAME, error))?,
-        ),
-        None => None,
-    };
+    let events = event_log(context).await?;
     let parts = ErasureParts {
         intake: Arc::clone(&intake),
         hot: context.hot_store()?,
@@ -196,7 +200,8 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         .with_grpc(accounts.into_server())
         .with_definitions(store)
         .on_shutdown(async move || {
-            // They end by themselves once the process is told to; a panic in one was logged by the runtime.
+            // They end by themselves once the process is told to; a panic in one was logged by the
+            // runtime.
             let _ended = announcer.await;
             let _ended = keeper.await;
             let _ended = eraser.await;

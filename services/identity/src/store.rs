@@ -1,7 +1,8 @@
 //! The truth about who is who, in SQL: fragments, identifiers, customers, merges.
 //!
-//! One code path for SQLite and Postgres. It does not decide anything: plans come from `identity_core` and are written
-//! as they are, or not at all where somebody else changed what they were made for.
+//! One code path for SQLite and Postgres. It does not decide anything: plans come from
+//! `identity_core` and are written as they are, or not at all where somebody else changed what they
+//! were made for.
 
 mod account;
 mod account_news;

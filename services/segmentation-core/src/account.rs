@@ -1,8 +1,8 @@
 //! Accounts, and memberships of customers in them.
 //!
 //! An account learns traits, counts and recent events from its own events, as a customer does. It
-//! is in no segment: it is decided by a set of definitions in which there is none. Of its members it
-//! knows how many they are, and not who.
+//! is in no segment: it is decided by a set of definitions in which there is none. Of its members
+//! it knows how many they are, and not who.
 
 use std::sync::LazyLock;
 
@@ -89,8 +89,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes how many members the account has, where that is newer than what is known. What was said
-    /// of an account that is part of this one now is kept for it alone.
+    /// Takes how many members the account has, where that is newer than what is known. What was
+    /// said of an account that is part of this one now is kept for it alone.
     fn count_members(
         &mut self,
         key: &Bytes,

@@ -189,36 +189,7 @@ fn show_journeys(journeys: &GetCustomerJourneysResponse) -> Result<(), Failure> 
         ]);
     }
     rows.print_titled("Positions")?;
-    let mut rows = Rows::new(&["happy path", "milestones", "next due", "deviations"]);
-    for path in &journeys.happy_paths {
-        let milestones: Vec<_> = path
-            .milestones
-            .iter()
-            .map(|m| m.milestone.as_str())
-            .collect();
-        let deviations: Vec<_> = path
-            .deviations
-            .iter()
-            .map(|deviation| {
-                format!(
-                    "{} {}",
-                    deviation_words(deviation.kind()),
-                    deviation.milestone
-                )
-            })
-            .collect();
-        rows.row([
-            path.happy_path.clone(),
-            milestones.join(" > "),
-            if path.followed {
-                "followed".to_owned()
-            } else {
-                when(path.due_time.as_ref())
-            },
-            deviations.join(", "),
-        ]);
-    }
-    rows.print_titled("Happy paths")?;
+    show_happy_paths(journeys)?;
     let mut rows = Rows::new(&[
         "journey", "key", "step", "started", "goes on", "ended", "how",
     ]);
@@ -250,6 +221,39 @@ fn show_journeys(journeys: &GetCustomerJourneysResponse) -> Result<(), Failure> 
         ]);
     }
     rows.print_titled("Arms")
+}
+
+fn show_happy_paths(journeys: &GetCustomerJourneysResponse) -> Result<(), Failure> {
+    let mut rows = Rows::new(&["happy path", "milestones", "next due", "deviations"]);
+    for path in &journeys.happy_paths {
+        let milestones: Vec<_> = path
+            .milestones
+            .iter()
+            .map(|m| m.milestone.as_str())
+            .collect();
+        let deviations: Vec<_> = path
+            .deviations
+            .iter()
+            .map(|deviation| {
+                format!(
+                    "{} {}",
+                    deviation_words(deviation.kind()),
+                    deviation.milestone
+                )
+            })
+            .collect();
+        rows.row([
+            path.happy_path.clone(),
+            milestones.join(" > "),
+            if path.followed {
+                "followed".to_owned()
+            } else {
+                when(path.due_time.as_ref())
+            },
+            deviations.join(", "),
+        ]);
+    }
+    rows.print_titled("Happy paths")
 }
 
 /// A kind of deviation, in a word.

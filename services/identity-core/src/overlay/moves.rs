@@ -64,8 +64,8 @@ impl Overlay<'_> {
 
     /// Moves a fragment that has one identifier only, with its events. Returns who is left behind.
     ///
-    /// Returns nobody, and changes nothing, where the fragment has other identifiers or is all there is
-    /// of its customer, and where the other customer has as many as one may have.
+    /// Returns nobody, and changes nothing, where the fragment has other identifiers or is all
+    /// there is of its customer, and where the other customer has as many as one may have.
     fn refit(
         &mut self,
         identifier: &Identifier,

@@ -1,5 +1,5 @@
-//! Says what of customers who come apart cannot be told apart: what identity knows of it itself, and
-//! for a dry run what the services that decide say.
+//! Says what of customers who come apart cannot be told apart: what identity knows of it itself,
+//! and for a dry run what the services that decide say.
 
 use std::error::Error;
 

@@ -109,8 +109,8 @@ async fn rows_with(fixture: &Fixture, table: &str, column: &str, text: &str) -> 
     orm.query_all_raw(statement).await.expect("reads").len()
 }
 
-/// Holds that the person of `user_id=ann anonymous_id=a1` does not come back at any process, and that
-/// what they send later is of somebody new.
+/// Holds that the person of `user_id=ann anonymous_id=a1` does not come back at any process, and
+/// that what they send later is of somebody new.
 async fn stays_gone(fixture: &Fixture, known: &[&Process], bob: &str, ids: &[&String]) {
     // By processes that know, that the database tells when they write, and by a new one.
     let new = Process::over(fixture).await;

@@ -1,4 +1,5 @@
-//! The identity service against real stores: SQLite and Postgres, the embedded hot store, and gRPC over a socket.
+//! The identity service against real stores: SQLite and Postgres, the embedded hot store, and gRPC
+//! over a socket.
 
 mod accounts;
 mod announce;

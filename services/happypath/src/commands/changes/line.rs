@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_in_a_sentence() {
+    fn a_change_of_a_segment_or_a_journey_is_told_in_a_sentence() {
         let membership = MembershipChange {
             segment: "loyal".to_owned(),
             is_member: true,
@@ -128,6 +128,10 @@ mod tests {
         };
         let expected = "left journey welcome at b (MERGED_INTO)";
         check(Some(Kind::Transition(left)), expected);
+    }
+
+    #[test]
+    fn a_change_of_a_stage_or_an_activation_is_told_in_a_sentence() {
         let placed = |from: &str, to: &str| PositionChange {
             journey_map: "shop".to_owned(),
             from_stage: from.to_owned(),
@@ -153,6 +157,10 @@ mod tests {
             Some(Kind::Activation(activation)),
             "activation hello of journey welcome through mail\\u{1b}: FAILED (GONE)",
         );
+    }
+
+    #[test]
+    fn a_change_of_identity_is_told_in_a_sentence() {
         let merge = MergeChange {
             into_customer_id: "d".to_owned(),
         };

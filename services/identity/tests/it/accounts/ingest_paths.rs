@@ -23,6 +23,15 @@ fn message(first: u64, events: &[(&str, &str)]) -> Vec<v1::Event> {
     events.collect()
 }
 
+/// A message of a stream.
+fn batch(source: &str, events: Vec<v1::Event>) -> v1::IngestStreamRequest {
+    v1::IngestStreamRequest {
+        events,
+        source: source.to_owned(),
+        ..v1::IngestStreamRequest::default()
+    }
+}
+
 #[tokio::test]
 async fn a_request_and_a_stream_tell_of_groups() {
     let world = World::open(Sql::Sqlite, Rules::default()).await;
@@ -61,11 +70,6 @@ async fn a_request_and_a_stream_tell_of_groups() {
     assert_eq!(alone.groups[0].account_id, ann.groups[0].account_id);
     assert!(!alone.groups[0].created);
 
-    let batch = |source: &str, events| v1::IngestStreamRequest {
-        events,
-        source: source.to_owned(),
-        ..v1::IngestStreamRequest::default()
-    };
     let own = [
         ("user_id=bob", "account=acme"),
         ("user_id=kim", "account=null"),

@@ -21,26 +21,28 @@ async fn read(town: &Town, id: Uuid) -> BuyingGroupRecord {
     group.expect("reads").expect("there")
 }
 
+/// Puts two members into an account, and returns their memberships.
+async fn with_members(town: &mut Town, acme: FragmentId, customers: [FragmentId; 2]) -> [Uuid; 2] {
+    let mut ids = [Uuid::nil(); 2];
+    for (id, customer) in ids.iter_mut().zip(customers) {
+        let moment = town.moment();
+        let put = town
+            .store
+            .put_membership(said(customer, acme, "user"), moment);
+        let written = put.await.expect("writes");
+        town.tell(&written.news).await;
+        *id = written.membership.id;
+    }
+    ids
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_is_as_complete_as_members_fill_its_places_now() {
     for sql in [Sql::Sqlite, Sql::Postgres] {
         let mut town = Town::open(sql).await;
-        let (acme, other) = (town.account().await, town.account().await);
-        let (ann, bob, eve) = (
-            town.customer().await,
-            town.customer().await,
-            town.customer().await,
-        );
-        let mut ids = Vec::new();
-        for customer in [ann, bob] {
-            let moment = town.moment();
-            let put = town
-                .store
-                .put_membership(said(customer, acme, "user"), moment);
-            let written = put.await.expect("writes");
-            town.tell(&written.news).await;
-            ids.push(written.membership.id);
-        }
+        let acme = town.account().await;
+        let (ann, bob) = (town.customer().await, town.customer().await);
+        let ids = with_members(&mut town, acme, [ann, bob]).await;
         let slots = [
             slot("decision_maker", 1, &[ann]),
             slot("champion", 2, &[ann, bob]),
@@ -73,7 +75,24 @@ async fn a_group_is_as_complete_as_members_fill_its_places_now() {
         let fewer = read(&town, group.id).await;
         assert_eq!(fewer.slots[1].customers, [ann.into()]);
         assert!((fewer.completeness - 0.5).abs() < 1e-9);
+    }
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_of_members_and_another_of_its_opportunity_takes_its_place() {
+    for sql in [Sql::Sqlite, Sql::Postgres] {
+        let mut town = Town::open(sql).await;
+        let (acme, other) = (town.account().await, town.account().await);
+        let (ann, bob, eve) = (
+            town.customer().await,
+            town.customer().await,
+            town.customer().await,
+        );
+        with_members(&mut town, acme, [ann, bob]).await;
+        let slots = [slot("champion", 2, &[ann, bob])];
+        let put = town.store.put_buying_group(acme, "crm-1", &slots, town.now);
+        let (group, _) = put.await.expect("writes");
+        town.pass(10);
         let stranger = [slot("user", 1, &[ann]), slot("champion", 1, &[ann, eve])];
         let put = town
             .store
@@ -94,37 +113,46 @@ async fn a_group_is_as_complete_as_members_fill_its_places_now() {
         );
         assert!((replaced.completeness - 1.0).abs() < 1e-9);
         assert!(replaced.update_time > replaced.create_time);
+        are_listed_and_deleted(&town, other, group.id, &nothing).await;
+    }
+}
 
-        let put = town
-            .store
-            .put_buying_group(other, "crm-1", &nothing, town.now);
-        let (of_other, is_new) = put.await.expect("writes");
-        assert!(is_new);
-        let listed = town
-            .store
-            .buying_groups(Some(other.into()), town.now, None, 10);
-        let listed: Vec<Uuid> = listed
-            .await
-            .expect("lists")
-            .iter()
-            .map(|it| it.id)
-            .collect();
-        assert_eq!(listed, [of_other.id]);
-        let behind = town.store.buying_groups(None, town.now, Some(group.id), 10);
-        let behind: Vec<Uuid> = behind
-            .await
-            .expect("lists")
-            .iter()
-            .map(|it| it.id)
-            .collect();
-        assert_eq!(behind, [of_other.id]);
-        let nobody = FragmentId::new(Uuid::now_v7()).into_account();
-        let put = town.store.put_buying_group(nobody, "x", &nothing, town.now);
-        assert!(matches!(put.await, Err(AccountError::NoAccount)));
-        for is_there in [true, false] {
-            let deleted = town.store.delete_buying_group(group.id).await;
-            assert_eq!(deleted.expect("deletes"), is_there);
-        }
+/// Holds that groups are listed by account and one after the other, and are gone once deleted.
+async fn are_listed_and_deleted(
+    town: &Town,
+    other: FragmentId,
+    first: Uuid,
+    nothing: &[Slot<FragmentId>],
+) {
+    let put = town
+        .store
+        .put_buying_group(other, "crm-1", nothing, town.now);
+    let (of_other, is_new) = put.await.expect("writes");
+    assert!(is_new);
+    let listed = town
+        .store
+        .buying_groups(Some(other.into()), town.now, None, 10);
+    let listed: Vec<Uuid> = listed
+        .await
+        .expect("lists")
+        .iter()
+        .map(|it| it.id)
+        .collect();
+    assert_eq!(listed, [of_other.id]);
+    let behind = town.store.buying_groups(None, town.now, Some(first), 10);
+    let behind: Vec<Uuid> = behind
+        .await
+        .expect("lists")
+        .iter()
+        .map(|it| it.id)
+        .collect();
+    assert_eq!(behind, [of_other.id]);
+    let nobody = FragmentId::new(Uuid::now_v7()).into_account();
+    let put = town.store.put_buying_group(nobody, "x", nothing, town.now);
+    assert!(matches!(put.await, Err(AccountError::NoAccount)));
+    for is_there in [true, false] {
+        let deleted = town.store.delete_buying_group(first).await;
+        assert_eq!(deleted.expect("deletes"), is_there);
     }
 }
 

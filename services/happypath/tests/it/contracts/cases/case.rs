@@ -7,8 +7,8 @@ pub(crate) struct Case {
     /// Its service and name.
     pub(crate) method: &'static str,
     /// A right request as JSON: `$ID` is a new id, `$0` the customer of the first of
-    /// [`super::EVENTS`], `$4` the first of [`super::ACCOUNTS`], and `$MEMBERSHIP` and `$GROUP` what
-    /// `before` answered with.
+    /// [`super::EVENTS`], `$4` the first of [`super::ACCOUNTS`], and `$MEMBERSHIP` and `$GROUP`
+    /// what `before` answered with.
     pub(crate) right: &'static str,
     /// The answer to a right request.
     pub(crate) code: Code,

@@ -1,12 +1,15 @@
 //! One event from the cells of one line.
 
+mod group;
+mod object;
+
 use std::collections::BTreeMap;
 
 use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 use proto::identity::v1::{Event, Identifier};
-use rpc::properties::Entries;
 use serde_json::Value;
 
+use self::group::TraitsByType;
 use super::bad_line::BadLine;
 use super::mapping::Mapping;
 use super::role::{Role, Use};
@@ -26,6 +29,7 @@ pub(super) struct Builder {
     /// Values in JSON, by name.
     properties: BTreeMap<String, String>,
     traits: BTreeMap<String, String>,
+    group_traits: TraitsByType,
     faults: Vec<(String, String)>,
     /// Faults that found no room.
     more_faults: usize,
@@ -57,6 +61,7 @@ impl Builder {
             },
             properties: BTreeMap::new(),
             traits: BTreeMap::new(),
+            group_traits: TraitsByType::new(),
             faults: Vec::new(),
             more_faults: 0,
             is_time_bad: false,
@@ -99,6 +104,7 @@ impl Builder {
                 cell.see("text", text);
             }
             Use::Identifier(namespace) => self.identifier(cell, namespace, text),
+            Use::Group(r#type) => self.group(cell, r#type, text),
             Use::Address(name) => {
                 // A placeholder of nobody is no address that anything could be sent to.
                 if text.contains('@') {
@@ -106,7 +112,7 @@ impl Builder {
                     self.traits.entry(name.clone()).or_insert(json);
                 }
             }
-            Use::Trait(_) | Use::Property(_) => {
+            Use::Trait(_) | Use::Property(_) | Use::GroupTrait(..) => {
                 let writing = writing(cell.mapping);
                 let read = match cell.value_type {
                     Some(value_type) => value::typed(text, value_type, &writing),
@@ -126,28 +132,37 @@ impl Builder {
                 ),
             ),
             Use::Identifiers | Use::Traits | Use::Properties | Use::Context => {}
+            Use::Groups | Use::GroupTraits | Use::TraitsOf(_) => {}
         }
     }
 
     fn take_json(&mut self, cell: Cell<'_>, json: &str) {
         match (cell.of_column, json.as_bytes().first()) {
-            (Use::Trait(_), Some(b'n')) => self.insert(cell, json, json.to_owned()),
+            (Use::Trait(_) | Use::GroupTrait(..), Some(b'n')) => {
+                self.insert(cell, json, json.to_owned());
+            }
             (_, Some(b'n')) => {}
             (Use::Context, Some(b'{')) => {
                 self.event.context_form = Some(ContextForm::ContextJson(json.to_owned()));
                 cell.see("object", json);
             }
+            (
+                Use::Traits
+                | Use::Properties
+                | Use::Identifiers
+                | Use::Groups
+                | Use::GroupTraits
+                | Use::TraitsOf(_),
+                Some(b'{'),
+            ) => self.object(cell, json),
             // Anything but an object is a value like others.
-            (Use::Context, _) => {
+            (Use::Context | Use::Groups | Use::GroupTraits, _) => {
                 self.properties
                     .insert(cell.path.to_owned(), json.to_owned());
                 cell.see(value::kind(json), json);
             }
-            (Use::Trait(_) | Use::Property(_), _) => self.value(cell, json),
-            (Use::Traits | Use::Properties | Use::Identifiers, Some(b'{')) => {
-                self.object(cell, json);
-            }
-            (Use::Traits | Use::Properties | Use::Identifiers, _) => {
+            (Use::Trait(_) | Use::Property(_) | Use::GroupTrait(..), _) => self.value(cell, json),
+            (Use::Traits | Use::Properties | Use::Identifiers | Use::TraitsOf(_), _) => {
                 self.refuse(
                     cell.path,
                     "expected an object, such as {\"user_id\": \"u1\"}",
@@ -161,7 +176,9 @@ impl Builder {
                 Ok(text) => self.filled_text(cell, &text),
                 Err(error) => self.refuse(cell.path, format!("is no text: {error}")),
             },
-            (Use::Identifier(_), Some(b'-' | b'0'..=b'9')) if !is_whole(cell, json) => {
+            (Use::Identifier(_) | Use::Group(_), Some(b'-' | b'0'..=b'9'))
+                if !is_whole(cell, json) =>
+            {
                 self.are_identifiers_bad = true;
                 self.refuse(
                     cell.path,
@@ -217,38 +234,6 @@ impl Builder {
         }
     }
 
-    /// Takes the entries of an object.
-    fn object(&mut self, cell: Cell<'_>, json: &str) {
-        let fields = match Entries::read(json) {
-            Ok(fields) => fields,
-            Err(error) => return self.refuse(cell.path, format!("is no object: {error}")),
-        };
-        if let Some(twice) = fields.twice() {
-            return self.refuse(
-                &format!("{}.{twice}", cell.path),
-                "is there twice: keep one",
-            );
-        }
-        for (name, json) in fields.0 {
-            let path = format!("{}.{name}", cell.path);
-            let of_column = match cell.of_column {
-                Use::Traits => Use::Trait(name),
-                Use::Properties => Use::Property(name),
-                _ => Use::Identifier(name),
-            };
-            let value_type = cell.mapping.type_of(&path);
-            let uses = std::slice::from_ref(&of_column);
-            let cell = Cell {
-                of_column: &of_column,
-                path: &path,
-                value_type,
-                surveyed: cell.mapping.survey.column(&path, uses, value_type),
-                ..cell
-            };
-            self.take_json(cell, json.get());
-        }
-    }
-
     /// Returns the event.
     ///
     /// # Errors
@@ -260,14 +245,17 @@ impl Builder {
         if self.event.name.is_empty() {
             self.refuse("event", "is empty: expected a name such as purchase");
         }
-        if self.event.identifiers.is_empty() && !self.are_identifiers_bad {
+        let is_nobody = self.event.identifiers.is_empty() && self.event.groups.is_empty();
+        if is_nobody && !self.are_identifiers_bad {
             self.refuse("identifiers", "no column names the customer on this line");
         }
+        self.check_groups();
         let mut faults = self.faults.into_iter();
         if let Some((field, reason)) = faults.next() {
             let bad = BadLine::new(self.line, field, reason);
             return Err(bad.with_others(faults.collect(), self.more_faults));
         }
+        self.event.group_traits = group::traits_of_groups(&self.group_traits);
         let properties = value::object(&self.properties);
         self.event.properties_form = properties.map(PropertiesForm::PropertiesJson);
         self.event.traits_form = value::object(&self.traits).map(TraitsForm::TraitsJson);
@@ -290,17 +278,9 @@ impl Builder {
 
     /// Takes a value that names the customer; of several in one namespace the first goes first.
     fn identifier(&mut self, cell: Cell<'_>, namespace: &str, text: &str) {
-        let value = match cell.value_type {
-            Some(ValueType::Integer) => match value::integer(text, &writing(cell.mapping)) {
-                Ok(value) => value,
-                Err(reason) => {
-                    self.are_identifiers_bad = true;
-                    return self.refuse_value(cell, &reason);
-                }
-            },
-            _ => text.to_owned(),
+        let Some(value) = self.key(cell, text) else {
+            return;
         };
-        cell.see("text", text);
         match self.event.identifiers.get(namespace) {
             None => {
                 self.event.identifiers.insert(namespace.to_owned(), value);
@@ -313,11 +293,31 @@ impl Builder {
         }
     }
 
+    /// Returns a value that names somebody; nothing where it was refused.
+    fn key(&mut self, cell: Cell<'_>, text: &str) -> Option<String> {
+        if cell.value_type != Some(ValueType::Integer) {
+            cell.see("text", text);
+            return Some(text.to_owned());
+        }
+        match value::integer(text, &writing(cell.mapping)) {
+            Ok(value) => {
+                cell.see("text", text);
+                Some(value)
+            }
+            Err(reason) => {
+                self.are_identifiers_bad = true;
+                self.refuse_value(cell, &reason);
+                None
+            }
+        }
+    }
+
     fn insert(&mut self, cell: Cell<'_>, text: &str, json: String) {
         cell.see(value::kind(&json), text);
         match cell.of_column {
             Use::Trait(name) => self.traits.insert(name.clone(), json),
             Use::Property(name) => self.properties.insert(name.clone(), json),
+            Use::GroupTrait(r#type, name) => self.group_trait(r#type, name, json),
             _ => None,
         };
     }

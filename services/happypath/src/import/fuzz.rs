@@ -94,7 +94,8 @@ fn check(lines: impl Iterator<Item = Result<Line, BadLine>>, bytes: &[u8], is_on
                 assert!(is_next, "line {line} after {last}");
                 last = line;
                 assert!(event.time.is_some_and(|it| proto::convert::is_instant(&it)));
-                assert!(!event.name.is_empty() && !event.identifiers.is_empty());
+                assert!(!event.name.is_empty());
+                assert!(!event.identifiers.is_empty() || !event.groups.is_empty());
             }
             Err(bad) => told(&bad),
         }

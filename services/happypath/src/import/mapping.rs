@@ -36,6 +36,10 @@ pub(crate) struct Mapping {
     pub(crate) identifiers: BTreeMap<String, OneOrMore>,
     /// Columns of traits, by trait.
     pub(crate) traits: BTreeMap<String, String>,
+    /// Columns of accounts' keys, by type of group.
+    pub(crate) groups: BTreeMap<String, String>,
+    /// Columns of accounts' traits, by type of group and trait.
+    pub(crate) group_traits: BTreeMap<String, BTreeMap<String, String>>,
     /// Columns of properties, by property; absent for all the others.
     pub(crate) properties: Option<BTreeMap<String, String>>,
     /// Columns that are left out.
@@ -142,6 +146,7 @@ mod tests {
         let mapping: Mapping = serde_saphyr::from_str(
             "identifiers: {email: [work, home], user_id: who}\n\
              event_names: {Order Completed: purchase}\n\
+             groups: {account: firm}\ngroup_traits: {account: {plan: tier}}\n\
              types: {sku: text, properties.n: integer}\n\
              nulls: [NULL]\nignore: [x]\ndecimal: comma\n\
              time_zone: Europe/Berlin\ntime_format: dmy\n",
@@ -149,6 +154,8 @@ mod tests {
         .expect("a mapping");
         assert_eq!(mapping.identifiers["email"].0, ["work", "home"]);
         assert_eq!(mapping.identifiers["user_id"].0, ["who"]);
+        assert_eq!(mapping.groups["account"], "firm");
+        assert_eq!(mapping.group_traits["account"]["plan"], "tier");
         assert_eq!(mapping.type_of("sku"), Some(ValueType::Text));
         assert_eq!(mapping.type_of("properties.n"), Some(ValueType::Integer));
         assert!(mapping.nulls.contains(&"NULL".to_owned()));
@@ -166,6 +173,7 @@ mod tests {
             "decimal: semicolon",
             "time: a\ntime: b",
             "traits: {plan: a, plan: b}",
+            "group_traits: {account: plan}",
         ] {
             assert!(serde_saphyr::from_str::<Mapping>(wrong).is_err(), "{wrong}");
         }

@@ -220,7 +220,10 @@ impl Progress {
 
 /// Returns the object that stands in a text: warehouses export objects so.
 fn object_in_text(role: &Role, json: &str) -> Option<String> {
-    let is_object = |of: &Use| matches!(of, Use::Identifiers | Use::Traits | Use::Properties);
+    let is_object = |of: &Use| {
+        let is_own = matches!(of, Use::Identifiers | Use::Traits | Use::Properties);
+        is_own || matches!(of, Use::Groups | Use::GroupTraits)
+    };
     if !json.starts_with('"') || !role.uses.iter().any(is_object) {
         return None;
     }

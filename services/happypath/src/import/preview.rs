@@ -10,6 +10,7 @@ use kernel::limits::EVENT_BYTES;
 use prost::Message as _;
 use proto::identity::v1::Event;
 use proto::identity::v1::event::{PropertiesForm, TraitsForm};
+use proto::identity::v1::{GroupTraits, group_traits};
 use rpc::Violation;
 use rpc::properties::flatten_json;
 use serde::Serialize;
@@ -169,6 +170,10 @@ fn fault(line: &Line) -> Option<BadLine> {
             let wrong = text.and_then(|text| flatten_json(text).err());
             found.extend(wrong.into_iter().flatten().map(|it| it.under(name)));
         }
+        for (r#type, traits) in traits_of_groups(event) {
+            let wrong = flatten_json(traits).err().into_iter().flatten();
+            found.extend(wrong.map(|it| it.under(&format!("group_traits.{type}"))));
+        }
     }
     if event.time.is_some_and(|time| time.seconds < 0) {
         found.push(Violation::new(
@@ -197,6 +202,18 @@ fn traits(event: &Event) -> Option<&str> {
     }
 }
 
+/// Returns the traits of accounts, by type.
+fn traits_of_groups(event: &Event) -> BTreeMap<&str, &str> {
+    let texts = event.group_traits.iter().map(|(r#type, traits)| {
+        let GroupTraits { traits_form } = traits;
+        match traits_form {
+            Some(group_traits::TraitsForm::TraitsJson(text)) => (r#type.as_str(), text.as_str()),
+            _ => (r#type.as_str(), "{}"),
+        }
+    });
+    texts.collect()
+}
+
 /// Returns an event as JSON Lines have it, with numbers as exact as they are sent.
 fn shown(line: u64, event: &Event) -> Result<Box<RawValue>, Failure> {
     let mut identifiers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -214,6 +231,7 @@ fn shown(line: u64, event: &Event) -> Result<Box<RawValue>, Failure> {
             values => (namespace, json!(values)),
         })
         .collect();
+    let groups: BTreeMap<_, _> = event.groups.iter().collect();
     let fields = [
         ("line", Some(line.to_string())),
         ("time", Some(json!(when(event.time.as_ref())).to_string())),
@@ -222,8 +240,16 @@ fn shown(line: u64, event: &Event) -> Result<Box<RawValue>, Failure> {
             "event_id",
             (!event.event_id.is_empty()).then(|| json!(event.event_id).to_string()),
         ),
-        ("identifiers", Some(json!(identifiers).to_string())),
+        (
+            "identifiers",
+            (!identifiers.is_empty()).then(|| json!(identifiers).to_string()),
+        ),
+        (
+            "groups",
+            (!groups.is_empty()).then(|| json!(groups).to_string()),
+        ),
         ("traits", traits(event).map(str::to_owned)),
+        ("group_traits", shown_traits(event)),
         ("properties", properties(event).map(str::to_owned)),
     ];
     let fields = fields
@@ -232,4 +258,12 @@ fn shown(line: u64, event: &Event) -> Result<Box<RawValue>, Failure> {
     let text = format!("{{{}}}", fields.collect::<Vec<_>>().join(", "));
     RawValue::from_string(text)
         .map_err(|error| Failure::failed(format!("line {line} is no JSON: {error}")))
+}
+
+/// Returns the traits of accounts as an object of objects, each as it is sent.
+fn shown_traits(event: &Event) -> Option<String> {
+    let traits = traits_of_groups(event).into_iter();
+    let traits = traits.map(|(r#type, text)| format!("{}:{text}", json!(r#type)));
+    let traits = traits.collect::<Vec<_>>().join(",");
+    (!traits.is_empty()).then(|| format!("{{{traits}}}"))
 }

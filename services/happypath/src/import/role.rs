@@ -1,11 +1,13 @@
 //! The meaning of each column of a file, once its columns are known.
 
 mod apart;
+mod usual;
 
 use std::sync::Arc;
 
 use kernel::nearest;
 
+use self::usual::{EVENTS, IDENTIFIERS, TIMES};
 use super::mapping::Mapping;
 use super::value::ValueType;
 
@@ -35,10 +37,20 @@ pub(crate) enum Use {
     /// The trait that an identifier found by its usual name is too, where it has that form.
     Address(String),
     Property(String),
+    /// The key of an account, of a type.
+    Group(String),
+    /// A trait of the account of a type.
+    GroupTrait(String, String),
     /// An object of identifiers, in JSON.
     Identifiers,
     /// An object of traits, in JSON.
     Traits,
+    /// An object of keys of accounts, in JSON.
+    Groups,
+    /// An object of objects of traits of accounts, in JSON.
+    GroupTraits,
+    /// An object of traits of the account of a type, in JSON.
+    TraitsOf(String),
     /// An object of properties, in JSON.
     Properties,
     /// An object that says where the event comes from, in JSON.
@@ -47,30 +59,8 @@ pub(crate) enum Use {
     Nameless,
 }
 
-/// The usual names, the surest first. Case and the signs between words do not count.
-const TIMES: [&str; 8] = [
-    "timestamp",
-    "time",
-    "event_time",
-    "event_timestamp",
-    "occurred_at",
-    "datetime",
-    "date_time",
-    "date",
-];
-const EVENTS: [&str; 3] = ["event", "event_name", "event_type"];
-const EVENT_IDS: [&str; 2] = ["event_id", "message_id"];
-const IDENTIFIERS: [(&str, &[&str]); 3] = [
-    ("user_id", &["customer_id", "user_id", "customer", "user"]),
-    (EMAIL, &["email", "email_address"]),
-    ("anonymous_id", &["anonymous_id", "user_pseudo_id"]),
-];
-/// Names that the calls of tracking libraries have.
-const CALLS: [&str; 3] = ["messageId", "anonymousId", "userId"];
 /// Bytes of a name that another one may be a slip of.
 const LONG_NAME: usize = 5;
-/// The namespace whose values are a trait too, because templates and segments read it.
-const EMAIL: &str = "email";
 
 /// Faults of a header: each with the field or column that it is about.
 pub(super) type Faults = Vec<(String, String)>;
@@ -211,63 +201,6 @@ impl<'m> Finding<'m> {
         }
     }
 
-    /// Finds what the mapping does not say by the usual names.
-    fn take_usual(&mut self) {
-        let mapping = self.mapping;
-        if mapping.time.is_none() {
-            self.fill(&TIMES, [Use::Time]);
-        }
-        let is_named = mapping.event.is_some() || mapping.event_name.is_some();
-        if !is_named {
-            self.fill(&EVENTS, [Use::Event]);
-        }
-        if mapping.event_id.is_none() {
-            self.fill(&EVENT_IDS, [Use::EventId]);
-        }
-        if self.is_json {
-            self.fill(&["identifiers"], [Use::Identifiers]);
-            self.fill(&["traits"], [Use::Traits]);
-            self.fill(&["properties"], [Use::Properties]);
-            self.fill(&["context"], [Use::Context]);
-            if !is_named && !self.has(&Use::Event) {
-                // The calls of tracking libraries have a type, and some of them a name of a page.
-                let is_call = CALLS.iter().any(|name| self.place(name).is_some());
-                let names = if is_call {
-                    ["type", "name"]
-                } else {
-                    ["name", "type"]
-                };
-                self.fill(&names, [Use::Event]);
-            }
-        }
-        if mapping.identifiers.is_empty() {
-            for (namespace, names) in IDENTIFIERS {
-                let identifier = Use::Identifier(namespace.to_owned());
-                match namespace {
-                    EMAIL => self.fill(names, [identifier, Use::Address(EMAIL.to_owned())]),
-                    _ => self.fill(names, [identifier]),
-                }
-            }
-        }
-    }
-
-    /// Gives uses to the first free column of some names: one that is written so, else one that
-    /// differs in case or the signs between words.
-    fn fill<const N: usize>(&mut self, names: &[&str], uses: [Use; N]) {
-        let free = |place: &usize| self.uses[*place].is_none();
-        let exact = || names.iter().filter_map(|name| self.place(name)).find(free);
-        let similar = || {
-            names.iter().find_map(|name| {
-                let name = letters(name);
-                let mut places = 0..self.names.len();
-                places.find(|place| free(place) && letters(&self.names[*place]) == name)
-            })
-        };
-        if let Some(place) = exact().or_else(similar) {
-            self.uses[place] = Some(uses.into());
-        }
-    }
-
     /// Every other column is a property, unless the mapping lists them.
     fn take_others(&mut self) {
         let is_open = self.mapping.properties.is_none();
@@ -313,7 +246,12 @@ impl<'m> Finding<'m> {
             );
             self.fault("event", reason);
         }
-        let names = |it: &Use| matches!(it, Use::Identifier(_) | Use::Identifiers);
+        let names = |it: &Use| {
+            matches!(
+                it,
+                Use::Identifier(_) | Use::Identifiers | Use::Group(_) | Use::Groups
+            )
+        };
         if !self.uses.iter().flatten().flatten().any(names) {
             let usual = IDENTIFIERS.map(|(_, names)| names).concat();
             let remedy = self.remedy(&usual, "--customer-column user_id=COLUMN");
@@ -367,16 +305,18 @@ fn named(mapping: &Mapping) -> Vec<(&str, Use)> {
     for (name, column) in &mapping.traits {
         named.push((column.as_str(), Use::Trait(name.clone())));
     }
+    for (r#type, column) in &mapping.groups {
+        named.push((column.as_str(), Use::Group(r#type.clone())));
+    }
+    for (r#type, traits) in &mapping.group_traits {
+        let of_type = |name: &String| Use::GroupTrait(r#type.clone(), name.clone());
+        let traits = traits.iter();
+        named.extend(traits.map(|(name, column)| (column.as_str(), of_type(name))));
+    }
     for (name, column) in mapping.properties.iter().flatten() {
         named.push((column.as_str(), Use::Property(name.clone())));
     }
     named
-}
-
-/// Returns a name without case and the signs between its words.
-fn letters(name: &str) -> String {
-    let letters = name.chars().filter(|sign| sign.is_alphanumeric());
-    letters.flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ impl Column {
             None if is("trait") || is("property") => {
                 self.looks.advice_for_values(&self.column, &self.found)
             }
-            None if is("identifier ") => self.looks.advice_for_ids(&self.column),
+            None if is("identifier ") || is("group ") => self.looks.advice_for_ids(&self.column),
             None => Vec::new(),
         }
     }
@@ -164,8 +164,13 @@ impl fmt::Display for Use {
             Self::Identifier(namespace) => write!(f, "identifier {namespace}"),
             Self::Trait(name) | Self::Address(name) => write!(f, "trait {name}"),
             Self::Property(name) => write!(f, "property {name}"),
+            Self::Group(r#type) => write!(f, "group {type}"),
+            Self::GroupTrait(r#type, name) => write!(f, "trait {name} of {type}"),
             Self::Identifiers => f.write_str("identifiers"),
             Self::Traits => f.write_str("traits"),
+            Self::Groups => f.write_str("groups"),
+            Self::GroupTraits => f.write_str("traits of groups"),
+            Self::TraitsOf(r#type) => write!(f, "traits of {type}"),
             Self::Properties => f.write_str("properties"),
             Self::Context => f.write_str("context"),
             Self::Nameless => f.write_str("no name"),

@@ -1,6 +1,7 @@
 //! Imports of files that were corrected, moved, joined or cut off: every line is taken once, and
 //! the advice that is printed is followed word by word.
 
+mod groups;
 mod random;
 
 use std::process::{Output, Stdio};

@@ -11,18 +11,21 @@ use crate::import::{Decimal, Mapping, OnError, OneOrMore, Reading, Separator};
 use crate::output::Format;
 use crate::when::{TimeFormat, Zone};
 
+/// The type of a group that a flag does not say.
+const GROUP: &str = "account";
+
 /// Arguments of `import`.
 ///
-/// CSV needs a header; a JSON object has the same names, or `identifiers`, `properties` and
-/// `traits` as objects of their own.
+/// CSV needs a header; a JSON object has the same names, or `identifiers`, `properties`, `traits`,
+/// `groups` and `group_traits` as objects of their own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Files: CSV, JSON or Parquet, also gzipped; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// A YAML file that says which column means what, with the same names as these flags: time,
-    /// event, event_name, event_names, event_id, identifiers, traits, properties, ignore, types,
-    /// nulls, decimal, time_zone, time_format
+    /// event, event_name, event_names, event_id, identifiers, traits, groups, group_traits,
+    /// properties, ignore, types, nulls, decimal, time_zone, time_format
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
     /// The column of the time [default: timestamp, time, date, …]
@@ -53,6 +56,13 @@ pub(crate) struct Args {
     /// is; may be repeated
     #[arg(long, value_name = "[TRAIT=]COLUMN")]
     trait_column: Vec<String>,
+    /// A column that names an account that the customer acted for, such as workspace=team; may be
+    /// repeated. A line that names no customer is the account's alone
+    #[arg(long, value_name = "[TYPE=]COLUMN")]
+    group_column: Vec<String>,
+    /// A column that becomes a trait of such an account, such as account.plan=tier; may be repeated
+    #[arg(long, value_name = "TYPE.TRAIT=COLUMN")]
+    group_trait_column: Vec<String>,
     /// A column that is left out, by its name or, such as #3, by its place; may be repeated
     #[arg(long, value_name = "COLUMN")]
     ignore_column: Vec<String>,
@@ -138,6 +148,13 @@ impl Args {
                 .iter()
                 .map(|text| text.split_once('=').unwrap_or((text, text))),
         )?);
+        let groups = self.group_column.iter();
+        let groups = groups.map(|text| text.split_once('=').unwrap_or((GROUP, text)));
+        mapping.groups.extend(once_each("--group-column", groups)?);
+        for (r#type, name, column) in self.group_traits()? {
+            let traits = mapping.group_traits.entry(r#type).or_default();
+            traits.insert(name, column);
+        }
         let names = pairs("--map-event", "Order Completed=purchase", &self.map_event)?;
         mapping.event_names.extend(once_each("--map-event", names)?);
         let types = pairs("--type", "sku=text", &self.types)?;
@@ -148,6 +165,30 @@ impl Args {
             mapping.types.insert(column, value_type);
         }
         Ok(mapping)
+    }
+
+    /// Returns the traits of accounts: the type of each, its name and its column.
+    fn group_traits(&self) -> Result<Vec<(String, String, String)>, Failure> {
+        const FLAG: &str = "--group-trait-column";
+        let traits = self.group_trait_column.iter().map(|text| {
+            let parts = text.split_once('=').and_then(|(path, column)| {
+                let (r#type, name) = path.split_once('.')?;
+                let is_full = ![r#type, name, column].contains(&"");
+                is_full.then_some((path, column))
+            });
+            parts.ok_or_else(|| {
+                let example = "such as account.plan=tier";
+                Failure::mistake(format!(
+                    "{FLAG} {text}: expected a type, a trait and a column, {example}"
+                ))
+            })
+        });
+        let traits = once_each(FLAG, traits.collect::<Result<Vec<_>, _>>()?)?;
+        let traits = traits.into_iter().filter_map(|(path, column)| {
+            let (r#type, name) = path.split_once('.')?;
+            Some((r#type.to_owned(), name.to_owned(), column))
+        });
+        Ok(traits.collect())
     }
 
     /// Returns the ways to read files that were named.
@@ -247,6 +288,12 @@ mod tests {
             "plan",
             "--trait-column",
             "mail=work",
+            "--group-column",
+            "firm",
+            "--group-column",
+            "workspace=team",
+            "--group-trait-column",
+            "account.plan.tier=a=b",
             "--type",
             "a=b=text",
             "--type",
@@ -268,6 +315,9 @@ mod tests {
         assert_eq!(mapping.identifiers["email"].0, ["work", "home"]);
         assert_eq!(mapping.identifiers["user_id"].0, ["id"]);
         assert_eq!(mapping.traits["mail"], "work");
+        assert_eq!(mapping.groups["account"], "firm");
+        assert_eq!(mapping.groups["workspace"], "team");
+        assert_eq!(mapping.group_traits["account"]["plan.tier"], "a=b");
         assert!(mapping.types.contains_key("a=b") && mapping.types.contains_key("n"));
         assert_eq!(mapping.event_names["Order Completed"], "purchase");
         assert_eq!(mapping.time_zone.to_string(), "Europe/Berlin");
@@ -288,6 +338,14 @@ mod tests {
             (
                 &["--map-event", "a=x", "--map-event", "a=y"],
                 "gives `a` twice",
+            ),
+            (
+                &["--group-column", "x", "--group-column", "y"],
+                "gives `account` twice",
+            ),
+            (
+                &["--group-trait-column", "plan=x"],
+                "expected a type, a trait and a column",
             ),
             (&["--type", "a=txet"], "did you mean `text`?"),
             (&["--type", "a"], "expected two names"),

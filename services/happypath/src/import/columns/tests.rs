@@ -1,5 +1,9 @@
 //! Tests of lines.
 
+mod group;
+
+use rpc::properties::Entries;
+
 use super::*;
 
 /// Reads a line of separated cells, by a mapping.

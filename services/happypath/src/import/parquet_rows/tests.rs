@@ -1,5 +1,7 @@
 //! Files as writers write them, and what is read of each.
 
+mod groups;
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;

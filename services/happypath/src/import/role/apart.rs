@@ -33,6 +33,7 @@ impl Finding<'_> {
                 let key = match of_column {
                     Use::Trait(key) => (0, fold_case(key)),
                     Use::Property(key) => (1, fold_case(key)),
+                    Use::GroupTrait(r#type, key) => (2, fold_case(&format!("{type}.{key}"))),
                     _ => continue,
                 };
                 let Some(first) = by_use.insert(key, place).filter(|first| *first != place) else {

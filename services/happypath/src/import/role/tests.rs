@@ -96,6 +96,24 @@ fn a_column_may_have_several_uses_and_an_identifier_several_columns() {
 }
 
 #[test]
+fn columns_of_accounts_are_named_and_are_enough() {
+    let mapping = mapping("groups: {account: firm}\ngroup_traits: {account: {plan: tier}}");
+    assert_eq!(
+        roles(&mapping, "time,event,firm,tier", false).as_deref(),
+        Ok("[Time] [Event] [Group(account)] [GroupTrait(account, plan)]")
+    );
+    assert_eq!(
+        roles(&Mapping::default(), "time,event,groups,groupTraits", true).as_deref(),
+        Ok("[Time] [Event] [Groups] [GroupTraits]")
+    );
+    // In separated values, no cell is an object.
+    assert_eq!(
+        roles(&Mapping::default(), "time,event,user_id,groups", false).as_deref(),
+        Ok("[Time] [Event] [Identifier(user_id)] [Property(groups)]")
+    );
+}
+
+#[test]
 fn columns_that_nobody_could_tell_apart_are_refused() {
     let none = Mapping::default();
     for (header, found) in [

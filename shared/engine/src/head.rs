@@ -52,6 +52,9 @@ pub struct Head {
     pub(crate) erased_by: Option<[u8; ID_BYTES]>,
     /// The graph epoch of the merge by which the customer left; 0 for none, and where nobody knows.
     pub(crate) merge_epoch: u64,
+    /// The graph epoch of the last word of a merge or an unmerge that the customer acted upon; 0 for
+    /// none, and where nobody knows.
+    pub(crate) graph_epoch: u64,
     /// The record of the customer's unmerges.
     pub(crate) splits: Option<Box<Splits>>,
     /// Says that the service knows something of the customer.
@@ -72,6 +75,7 @@ impl Head {
             waiting: None,
             erased_by: None,
             merge_epoch: 0,
+            graph_epoch: 0,
             splits: None,
             has_state: true,
         }
@@ -90,6 +94,7 @@ impl Head {
             waiting: None,
             erased_by: None,
             merge_epoch: 0,
+            graph_epoch: 0,
             splits: None,
             has_state: false,
         }
@@ -138,7 +143,7 @@ impl Head {
         let mut arriving = self.arriving.iter();
         let is_on_way = self.leaving.is_some() || arriving.any(|it| !is_absent(it.from));
         // Records that wait at a customer who was joined into another have not left either.
-        let is_quiet = !is_on_way && !self.is_holding() && !self.has_parked();
+        let is_quiet = !is_on_way && !self.is_holding() && !self.has_parked() && !self.has_words();
         let is_here = |it| self.has_fragment(it) || is_absent(it);
         is_quiet && (self.redirect.is_some() || joined.all(is_here))
     }
@@ -147,7 +152,8 @@ impl Head {
     /// none is about to leave.
     pub(crate) fn lets_through(&self) -> bool {
         let waiting = self.waiting.as_ref();
-        let is_quiet = self.leaving.is_none() && self.coming_back().is_none();
+        let is_back = self.coming_back().is_none() && !self.has_words();
+        let is_quiet = self.leaving.is_none() && is_back;
         is_quiet && !waiting.is_some_and(|waiting| waiting.is_holding())
     }
 
@@ -218,7 +224,8 @@ impl Head {
     /// Returns whether records wait that can go on, since no state is waited for.
     pub(crate) fn has_free(&self) -> bool {
         let is_free = |waiting: &Waiting| waiting.awaited.is_empty() && waiting.has_parked();
-        self.coming_back().is_none() && self.waiting.as_deref().is_some_and(is_free)
+        let is_back = self.coming_back().is_none() && !self.has_words();
+        is_back && self.waiting.as_deref().is_some_and(is_free)
     }
 
     /// Returns whether a part belongs to the engine: to a state that arrives or leaves, or to a
@@ -279,6 +286,7 @@ impl Head {
                 id => Some(id.try_into().map_err(unreadable)?),
             },
             merge_epoch: head.merge_epoch,
+            graph_epoch: head.graph_epoch,
             splits: Splits::read(&head).map_err(unreadable)?,
             has_state: !head.stateless,
         };
@@ -303,6 +311,7 @@ impl Head {
                 .unwrap_or_default(),
             stateless: !self.has_state,
             merge_epoch: self.merge_epoch,
+            graph_epoch: self.graph_epoch,
             ..stored::Head::default()
         };
         if let Some(splits) = &self.splits {

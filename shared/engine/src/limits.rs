@@ -133,6 +133,9 @@ pub const GONE_CUSTOMERS: usize = 100;
 /// Unmerges by which a customer came out of others, and that it remembers. Where there were more,
 /// what comes by caches that are older than these goes where the oldest of them leads.
 pub const PAST_SPLITS: usize = 32;
+/// Words of merges and unmerges of a customer that wait until those of before are done, and questions
+/// of others: as many as a customer may have fragments, and some more. Beyond that they are set aside.
+pub const WORDS: usize = 128;
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
 /// Messages to other partitions under one lease, at the most: two years of a thousand a second.

@@ -12,7 +12,7 @@ use messages::engine::state_v1 as stored;
 use messages::stream::v1::{MovedPart, StateMoved};
 
 use crate::head::id_bytes;
-use crate::waiting::{read_ids, write_ids};
+use crate::waiting::{read_epochs, read_ids, write_epochs, write_ids};
 
 /// Bytes of an id.
 pub(crate) const ID_BYTES: usize = 16;
@@ -61,6 +61,8 @@ pub(crate) struct Moving {
     pub(crate) is_sent: bool,
     /// The customers whose states it waited for when it left. The survivor waits for them instead.
     pub(crate) awaited: Vec<CustomerId>,
+    /// The graph epochs by which they are waited for, where those are known.
+    pub(crate) awaited_epochs: BTreeMap<CustomerId, u64>,
     /// The customers without whose states it went on before it left. The survivor does not wait for
     /// them either.
     pub(crate) waived: Vec<CustomerId>,
@@ -156,6 +158,16 @@ impl Moving {
             absent_ids: write_ids(&self.absent),
             graph_epoch: self.epoch,
             forwarded_epoch: self.since,
+            awaited_epochs: write_epochs(&self.awaited, &self.awaited_epochs),
+        }
+    }
+
+    /// Waits no longer for a customer who does not come by merges up to a graph epoch.
+    pub(crate) fn set_apart(&mut self, customer: CustomerId, epoch: u64) {
+        let known = self.awaited_epochs.get(&customer).copied().unwrap_or(0);
+        if known <= epoch {
+            self.awaited.retain(|it| *it != customer);
+            self.awaited_epochs.remove(&customer);
         }
     }
 
@@ -193,6 +205,7 @@ impl Moving {
             absent: read_ids(&message.absent_ids)?,
             epoch: message.graph_epoch,
             since: message.forwarded_epoch,
+            awaited_epochs: read_epochs(&read_ids(&message.awaited_ids)?, &message.awaited_epochs),
         })
     }
 
@@ -222,6 +235,7 @@ impl Moving {
             absent_ids: write_ids(&self.absent),
             graph_epoch: self.epoch,
             forwarded_epoch: self.since,
+            awaited_epochs: write_epochs(&self.awaited, &self.awaited_epochs),
         }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct NextRedirect {
     pub(crate) customer: CustomerId,
     /// Says that something was sent the way before, behind the mark that is on that way.
     pub(crate) has_sent: bool,
+    /// Since which graph epoch the customer is part of that one; 0 where nobody knows.
+    pub(crate) epoch: u64,
 }
 
 impl NextRedirect {
@@ -22,6 +24,7 @@ impl NextRedirect {
         Ok(Self {
             customer: CustomerId::try_from_bytes(&message.customer_id).map_err(text)?,
             has_sent: message.has_sent,
+            epoch: message.graph_epoch,
         })
     }
 
@@ -29,6 +32,7 @@ impl NextRedirect {
         stored::NextRedirect {
             customer_id: id_bytes(self.customer),
             has_sent: self.has_sent,
+            graph_epoch: self.epoch,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `worker::come_back` do.
 
 mod way;
+mod word;
 
 use decision::PartKey;
 use decision::limits::FRAGMENTS;
@@ -19,6 +20,7 @@ use crate::moving::{MoveCause, Moving, text};
 use crate::waiting::{read_ids, write_ids};
 
 pub(crate) use self::way::Epochs;
+pub(crate) use self::word::{Word, Words, epoch_of_word, is_own_answer};
 
 /// The record of a customer's unmerges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,13 +31,15 @@ pub(crate) struct Splits {
     pub(crate) coming_back: Option<ComingBack>,
     /// The word of an unmerge that waits until the state that left is folded in.
     pub(crate) pending: Option<SplitWord>,
-    /// Those who were joined into this one after an unmerge that is not done here, and are to send
-    /// their states once more.
-    pub(crate) missed: Vec<CustomerId>,
+    /// The words of merges and unmerges that wait until those of before are done.
+    pub(crate) words: Words,
+    /// The questions and marks that go on once the own state has arrived at the survivor, in order.
+    pub(crate) held: Words,
+    /// Those whose states came before this customer had got to the graph epochs by which they come.
+    /// They send them once more then.
+    pub(crate) missed: Vec<(CustomerId, u64)>,
     /// Those who do not come by merges up to a graph epoch, as they said before the customer was out.
     pub(crate) apart: Vec<(CustomerId, u64)>,
-    /// Says that records wait still that came before the own state was back.
-    pub(crate) catches_up: bool,
     /// The states that go back to customers who were part of this one.
     pub(crate) returning: Vec<Returning>,
     /// The customers who were part of this one and became their own again, the newest last.
@@ -126,6 +130,12 @@ impl SplitWord {
 }
 
 impl Returning {
+    /// Returns whether it is the same leave of the same customer. One commit may name two alike.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        let (own, other) = (&self.state, &other.state);
+        own.from == other.from && own.leave_id == other.leave_id
+    }
+
     /// The ordinal that a part has at the customer whose it is.
     pub(crate) fn ordinal_there(&self, key: PartKey) -> Option<u16> {
         let mut ordinals = self.ordinals.iter();
@@ -141,7 +151,9 @@ impl Splits {
 
     /// Returns whether a state is on its way by an unmerge.
     const fn is_on_way(&self) -> bool {
-        self.coming_back.is_some() || self.pending.is_some() || !self.returning.is_empty()
+        let has_states = self.coming_back.is_some() || !self.returning.is_empty();
+        let has_words = !self.words.is_empty() || !self.held.is_empty();
+        has_states || self.pending.is_some() || has_words
     }
 
     /// The states that come or go back.
@@ -171,12 +183,20 @@ impl Splits {
                     &CustomerSplit::decode(word).map_err(text)?,
                 )?),
             },
-            missed: read_ids(&head.missed_ids)?,
+            words: Words::read(&head.words)?,
+            held: Words::read(&head.held)?,
+            missed: {
+                let epochs = head.missed_epochs.iter().copied();
+                let epochs = epochs.chain(std::iter::repeat(0));
+                read_ids(&head.missed_ids)?
+                    .into_iter()
+                    .zip(epochs)
+                    .collect()
+            },
             apart: read_ids(&head.apart_ids)?
                 .into_iter()
                 .zip(head.apart_epochs.iter().copied())
                 .collect(),
-            catches_up: head.catches_up,
             returning: returning.collect::<Result<_, _>>()?,
             gone: gone.collect::<Result<_, _>>()?,
         };
@@ -194,8 +214,11 @@ impl Splits {
         let pending = self.pending.as_ref();
         head.pending_split =
             pending.map_or_else(Default::default, |word| word.message.encode_to_vec().into());
-        head.missed_ids = write_ids(&self.missed);
-        head.catches_up = self.catches_up;
+        let missed: Vec<CustomerId> = self.missed.iter().map(|it| it.0).collect();
+        head.missed_ids = write_ids(&missed);
+        head.missed_epochs = self.missed.iter().map(|it| it.1).collect();
+        head.words = self.words.write();
+        head.held = self.held.write();
         let apart: Vec<CustomerId> = self.apart.iter().map(|it| it.0).collect();
         head.apart_ids = write_ids(&apart);
         head.apart_epochs = self.apart.iter().map(|it| it.1).collect();
@@ -316,33 +339,6 @@ impl Head {
             .filter(|it| it.ordinal == ordinal)
             .map(|it| it.customer);
         own.map(|it| it.customer).or_else(|| gone.next_back())
-    }
-
-    /// Returns what is known of a customer who left by an unmerge.
-    pub(crate) fn gone(&self, customer: CustomerId) -> Option<&Gone> {
-        let mut gone = self.splits.as_ref()?.gone.iter();
-        let gone = gone.find(|it| it.customer == customer);
-        // One who is here again was joined anew.
-        gone.filter(|_| !self.has_fragment(customer))
-    }
-
-    /// Takes note that a customer left by an unmerge. Of very many the oldest are forgotten.
-    pub(crate) fn set_gone(&mut self, mut gone: Gone) {
-        let known = self.gone(gone.customer);
-        gone.epoch = known.map_or(0, |it| it.epoch).max(gone.epoch);
-        self.forget_gone(gone.customer, u64::MAX);
-        let all = &mut self.splits_mut().gone;
-        all.push(gone);
-        let beyond = all.len().saturating_sub(limits::GONE_CUSTOMERS);
-        all.drain(..beyond);
-    }
-
-    /// Forgets that a customer left before a graph epoch, who was joined into this one anew.
-    pub(crate) fn forget_gone(&mut self, customer: CustomerId, epoch: u64) {
-        if let Some(splits) = &mut self.splits {
-            let is_older = |it: &Gone| it.customer == customer && it.epoch < epoch;
-            splits.gone.retain(|it| !is_older(it));
-        }
     }
 
     /// Returns whether a part is of a state that goes back.

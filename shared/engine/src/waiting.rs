@@ -3,6 +3,8 @@
 //!
 //! This does not hold anybody up, nor let anybody go on: `worker::wait` does.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use decision::PartKey;
 use kernel::{CustomerId, Timestamp};
@@ -16,6 +18,8 @@ use crate::moving::{ID_BYTES, text};
 pub(crate) struct Waiting {
     /// Those whose states are waited for.
     pub(crate) awaited: Vec<CustomerId>,
+    /// The graph epochs by which they are part of this customer, where those are known.
+    pub(crate) epochs: BTreeMap<CustomerId, u64>,
     /// Those whose states are not here either, and are waited for no longer.
     pub(crate) waived: Vec<CustomerId>,
     /// Those of `waived` whose states do not come by themselves: they cannot be read or cannot leave
@@ -114,11 +118,38 @@ impl Waiting {
         for ids in [&mut self.awaited, &mut self.waived, &mut self.absent] {
             ids.retain(|it| *it != customer);
         }
+        self.epochs.remove(&customer);
+    }
+
+    /// Waits for customers who are part of this one by a graph epoch; 0 where nobody knows it.
+    pub(crate) fn add(&mut self, customers: &[CustomerId], epoch: u64) {
+        for customer in customers {
+            if epoch > 0 {
+                self.epochs.insert(*customer, epoch);
+            }
+            if !self.awaited.contains(customer) {
+                self.awaited.push(*customer);
+            }
+        }
+    }
+
+    /// The graph epoch by which somebody is waited for; 0 where nobody knows it.
+    pub(crate) fn epoch_of(&self, customer: CustomerId) -> u64 {
+        self.epochs.get(&customer).copied().unwrap_or(0)
+    }
+
+    /// Takes note that a customer does not come by merges up to a graph epoch.
+    pub(crate) fn set_apart(&mut self, customer: CustomerId, epoch: u64) {
+        if self.epoch_of(customer) <= epoch {
+            self.has_come(customer);
+        }
     }
 
     pub(crate) fn read(message: &stored::Waiting) -> Result<Self, String> {
+        let awaited = read_ids(&message.awaited_ids)?;
         Ok(Self {
-            awaited: read_ids(&message.awaited_ids)?,
+            epochs: read_epochs(&awaited, &message.awaited_epochs),
+            awaited,
             waived: read_ids(&message.waived_ids)?,
             absent: read_ids(&message.absent_ids)?,
             since: message.since_ms.map(Timestamp::from_millis),
@@ -141,8 +172,24 @@ impl Waiting {
             parked_bytes: self.bytes,
             due_ms: self.due.map(Timestamp::as_millis),
             tries: self.tries,
+            awaited_epochs: write_epochs(&self.awaited, &self.epochs),
         }
     }
+}
+
+/// Reads the graph epochs of some customers, as far as they are known.
+pub(crate) fn read_epochs(ids: &[CustomerId], epochs: &[u64]) -> BTreeMap<CustomerId, u64> {
+    let all = ids.iter().copied().zip(epochs.iter().copied());
+    all.filter(|(_, epoch)| *epoch > 0).collect()
+}
+
+/// Writes the graph epochs of some customers, one for each; nothing where none is known.
+pub(crate) fn write_epochs(ids: &[CustomerId], epochs: &BTreeMap<CustomerId, u64>) -> Vec<u64> {
+    if epochs.is_empty() {
+        return Vec::new();
+    }
+    let of = |id: &CustomerId| epochs.get(id).copied().unwrap_or(0);
+    ids.iter().map(of).collect()
 }
 
 /// Reads ids that stand one behind another.

@@ -3,6 +3,7 @@
 //! It does not decide which partitions to work on, nor wait, nor retry by itself: its caller does.
 
 mod arrive;
+mod arrived;
 pub(crate) mod aside;
 mod batch;
 mod build;
@@ -42,7 +43,9 @@ mod split;
 mod split_off;
 mod time;
 mod turn;
+mod verdict;
 mod wait;
+mod words;
 
 use std::time::Instant;
 

@@ -1,12 +1,12 @@
 //! Values are read back as they were written, and heads say who is settled.
 
 use kernel::Timestamp;
-use messages::stream::v1::CustomerSplit;
+use messages::stream::v1::{CustomerSplit, Record, record::Body};
 
 use super::*;
 use crate::moving::{MoveCause, state_key};
 use crate::redirect::NextRedirect;
-use crate::splitting::{ComingBack, Gone, PastSplit, Returning, SplitWord, Splits};
+use crate::splitting::{ComingBack, Gone, PastSplit, Returning, SplitWord, Splits, Word, Words};
 use crate::tests::counting::{Counting, Seen};
 use crate::waiting::write_ids;
 
@@ -47,6 +47,7 @@ fn moving() -> Moving {
         sent_parts: 2,
         is_sent: true,
         awaited: vec![customer(8)],
+        awaited_epochs: [(customer(8), 3)].into(),
         waived: vec![customer(7)],
         absent: vec![customer(7)],
         epoch: u64::MAX,
@@ -57,6 +58,7 @@ fn moving() -> Moving {
 fn waiting() -> Waiting {
     Waiting {
         awaited: vec![customer(4), customer(5)],
+        epochs: [(customer(5), u64::MAX)].into(),
         waived: vec![customer(6)],
         absent: vec![customer(6)],
         since: Some(Timestamp::from_millis(-9)),
@@ -108,6 +110,7 @@ fn a_value_is_read_back_and_costs_two_bytes_where_nobody_was_merged() {
             next_redirect: Some(NextRedirect {
                 customer: customer(2),
                 has_sent: true,
+                epoch: 9,
             }),
             ..Head::redirected_to(customer(3))
         },
@@ -179,6 +182,14 @@ fn a_state_on_its_way_by_an_unmerge_has_a_form_that_older_programs_refuse() {
         merge_time_ms: -5,
         ..CustomerSplit::default()
     };
+    let mut words = Words::default();
+    words.add(Word {
+        record: Record {
+            body: Some(Body::Split(split.clone())),
+            ..Record::default()
+        },
+        is_bulk: true,
+    });
     let remembered = Splits {
         past: vec![PastSplit {
             since: 5,
@@ -201,8 +212,9 @@ fn a_state_on_its_way_by_an_unmerge_has_a_form_that_older_programs_refuse() {
             state: Some(moving()),
             tries: 2,
         }),
-        missed: vec![customer(6)],
-        catches_up: true,
+        missed: vec![(customer(6), 8)],
+        words: words.clone(),
+        held: words,
         apart: vec![(customer(5), 9)],
         pending: Some(SplitWord::read(&split).expect("a word")),
         ..remembered.clone()
@@ -217,6 +229,7 @@ fn a_state_on_its_way_by_an_unmerge_has_a_form_that_older_programs_refuse() {
     for (splits, form) in [(remembered, 1), (coming, 2), (returning, 2)] {
         let head = Head {
             merge_epoch: 6,
+            graph_epoch: 7,
             splits: Some(Box::new(splits)),
             ..Head::plain()
         };

@@ -9,21 +9,20 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use decision::limits::FRAGMENTS;
 use decision::{Core, Moved, PartKey};
 use kernel::CustomerId;
-use messages::stream::v1::{CustomerMerged, MovedPart, StateMoved, record::Body};
+use messages::stream::v1::{CustomerMerged, StateMoved, record::Body};
 
 use super::Worker;
+use super::arrived::{Arrived, reserve};
 use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::metrics::WaitEnd;
-use crate::moving::{Fragment, Moving, has_head, read_fragments, read_key, state_key};
+use crate::moving::{Moving, has_head, state_key};
 use crate::splitting::Epochs;
-use crate::waiting::read_ids;
 
 impl<C: Core> Worker<C> {
     /// Takes a piece of the state of a customer who was joined into this one, or the word that it
@@ -42,10 +41,6 @@ impl<C: Core> Worker<C> {
         }
         if moved.sought {
             return self.take_sought(work, from, cause);
-        }
-        let head = &self.batch.works[work].cached.head;
-        if head.catches_up() && !moved.released && !moved.stays && !head.knows(from) {
-            return self.miss_moved(work, moved, cause);
         }
         let entry = &mut self.batch.works[work];
         if from == customer_of(&entry.key_bytes) {
@@ -91,7 +86,8 @@ impl<C: Core> Worker<C> {
         }
         if is_last {
             // What follows the state comes behind its head.
-            self.await_state(work, from, cause);
+            let epoch = moved.graph_epoch.max(moved.forwarded_epoch);
+            self.await_state(work, (from, epoch), cause);
             // Copies that overtook it: it has them as parts, and nobody lets go of them.
             for fragment in &arrived.fragments {
                 self.drop_arriving(work, fragment.customer);
@@ -133,7 +129,8 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let head = &mut self.batch.works[work].cached.head;
-        if !head.has_or_expects(from) && head.arriving_from(from).is_none() {
+        let is_coming = head.is_changing() || head.has_missed(from);
+        if !is_coming && !head.has_or_expects(from) && head.arriving_from(from).is_none() {
             self.waive(work, |it| it == from, WaitEnd::Lost);
             self.wake(work, cause)?;
         }
@@ -309,92 +306,16 @@ impl<C: Core> Worker<C> {
             own: moving.epoch,
             since: moving.epoch.max(moving.since),
         };
-        self.await_merges(work, &moving.awaited, (epochs, 0), cause)?;
+        for from in &moving.awaited {
+            let own = moving.awaited_epochs.get(from).copied();
+            let epochs = Epochs {
+                own: own.unwrap_or(epochs.own),
+                ..epochs
+            };
+            self.await_merges(work, &[*from], (epochs, 0), cause)?;
+        }
         self.take_over_waived(work, moving);
         self.has_arrived(work, moving.all_fragments(), cause)?;
         self.finish(work, cause)
     }
-}
-
-/// What a piece carries.
-#[derive(Debug)]
-pub(super) struct Arrived {
-    pub(super) from: CustomerId,
-    pub(super) fragments: Vec<Fragment>,
-    pub(super) last_ordinal: u16,
-    pub(super) leave_id: u64,
-    awaited: Vec<CustomerId>,
-    waived: Vec<CustomerId>,
-    absent: Vec<CustomerId>,
-    /// Places, keys and bodies.
-    pub(super) parts: Vec<(u32, PartKey, Bytes)>,
-}
-
-impl Arrived {
-    pub(super) fn read(moved: &StateMoved) -> Result<Self, String> {
-        let bad = |field: &'static str| move |error| format!("{field} of a moved state: {error}");
-        let from = CustomerId::try_from_bytes(&moved.from_customer_id);
-        let from = from.map_err(|error| bad("from_customer_id")(error.to_string()))?;
-        let last = u16::try_from(moved.last_ordinal);
-        let part = |part: &MovedPart| {
-            let key = read_key(part.ordinal, part.kind, part.name).map_err(bad("parts"))?;
-            Ok::<_, String>((part.index, key, part.body.clone()))
-        };
-        Ok(Self {
-            from,
-            fragments: read_fragments(&moved.fragment_ids, &moved.fragment_ordinals)
-                .map_err(bad("fragment_ids"))?,
-            last_ordinal: last.map_err(|error| bad("last_ordinal")(error.to_string()))?,
-            leave_id: moved.leave_id,
-            awaited: read_ids(&moved.awaited_ids).map_err(bad("awaited_ids"))?,
-            waived: read_ids(&moved.waived_ids).map_err(bad("waived_ids"))?,
-            absent: read_ids(&moved.absent_ids).map_err(bad("absent_ids"))?,
-            parts: moved.parts.iter().map(part).collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-/// Reserves the ordinals of a state that arrives.
-fn reserve(
-    head: &mut Head,
-    arrived: &Arrived,
-    moved: &StateMoved,
-    cause: Cause<'_>,
-) -> Result<Moving, Failed> {
-    let Some((first_ordinal, last)) = free_ordinals(head.last_ordinal, arrived.last_ordinal) else {
-        return Err(cause.failed("more customers were joined than can be told apart"));
-    };
-    head.last_ordinal = last;
-    Ok(Moving {
-        from: arrived.from,
-        fragments: arrived.fragments.clone(),
-        last_ordinal: arrived.last_ordinal,
-        first_ordinal,
-        followed: moved.followed,
-        part_count: moved.part_count,
-        parts: BTreeMap::new(),
-        cause: cause.of_move(),
-        leave_id: arrived.leave_id,
-        sent_parts: 0,
-        is_sent: false,
-        awaited: arrived.awaited.clone(),
-        waived: arrived.waived.clone(),
-        absent: arrived.absent.clone(),
-        epoch: moved.graph_epoch,
-        since: moved.forwarded_epoch,
-    })
-}
-
-/// Returns the first and the last of the ordinals after those that are taken, for a state that has
-/// some beside its own.
-///
-/// The last one that cores tell apart is never among them: under it they join whatever comes
-/// beyond, while a state with parts of that ordinal might still arrive.
-fn free_ordinals(taken: u16, beside: u16) -> Option<(u16, u16)> {
-    let range = |first: u16| Some((first, first.checked_add(beside)?));
-    let (first, last) = range(taken.checked_add(1)?)?;
-    if (first..=last).contains(&(FRAGMENTS - 1)) {
-        return range(FRAGMENTS);
-    }
-    Some((first, last))
 }

@@ -4,13 +4,15 @@
 //! So does a merged state arrive (`arrive`), but that nothing else is known of the customer: the
 //! parts have their keys, and the fragments their ordinals, as they come.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use decision::{Core, Home, Outcome, PartKey};
 use kernel::CustomerId;
 use messages::stream::v1::{CustomerSplit, Record, StateMoved, record::Body};
 
 use super::Worker;
-use super::arrive::Arrived;
+use super::arrived::Arrived;
 use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
@@ -104,6 +106,7 @@ impl<C: Core> Worker<C> {
             sent_parts: 0,
             is_sent: false,
             awaited: Vec::new(),
+            awaited_epochs: BTreeMap::new(),
             waived: Vec::new(),
             absent: Vec::new(),
             epoch: moved.graph_epoch,
@@ -202,8 +205,7 @@ impl<C: Core> Worker<C> {
         } else {
             self.gather(work, &coming.split, cause)?;
         }
-        self.batch.works[work].cached.head.splits_mut().catches_up = true;
-        self.end_catching_up(work, cause)?;
+        self.end_words(work);
         self.wake(work, cause)
     }
 
@@ -214,13 +216,16 @@ impl<C: Core> Worker<C> {
         let customer = customer_of(&entry.key_bytes);
         let head = &entry.cached.head;
         let others = word.fragments.iter().copied();
+        // Who said so of an earlier word says so of this one: the later services may not know.
+        let is_first = C::HOME == Home::Segmentation;
+        let is_apart = |it: &CustomerId| !is_first && head.is_apart(*it, word.epoch);
         let lacking: Vec<CustomerId> = others
-            .filter(|it| !head.knows(*it) && !head.is_apart(*it, word.epoch))
+            .filter(|it| !head.knows(*it) && !is_apart(it))
             .collect();
         if lacking.is_empty() {
             return Ok(());
         }
-        self.await_lacking(work, &lacking, word.epoch, cause)?;
+        self.await_lacking(work, &lacking, word.epoch, cause);
         if C::HOME != Home::Segmentation {
             return Ok(());
         }

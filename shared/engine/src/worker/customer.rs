@@ -16,66 +16,10 @@ use messages::stream::v1::{Carried, CustomerMerged, Record, record::Body};
 use super::Worker;
 use super::cause::Cause;
 use super::fault::Failed;
-use crate::head::{Head, id_bytes};
+use super::verdict::{Verdict, judge};
+use crate::head::id_bytes;
 use crate::key::customer_of;
-
-/// The answer to the word that a customer was joined into another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// It says nothing new.
-    Known,
-    /// The customer leaves for the survivor.
-    Leave,
-    /// Whoever took the customer in has left for the survivor.
-    Repoint,
-    /// Two other customers are to be joined: the younger one, which is told, and the older one.
-    Join {
-        younger: CustomerId,
-        older: CustomerId,
-    },
-}
-
-/// Judges the word that a customer was joined into another. Each word that this one causes is about
-/// an older pair, so that all of them end.
-fn judge(
-    customer: CustomerId,
-    head: &Head,
-    survivor: CustomerId,
-    merged: &CustomerMerged,
-) -> Verdict {
-    // It was so before the customer came out of another.
-    if head.is_before_split(merged.graph_epoch) {
-        return Verdict::Known;
-    }
-    let repoints = merged.repoints;
-    let is_of = |it: Option<CustomerId>| it.is_some_and(|it| merged.told_by_id == id_bytes(it));
-    let before = head.next_redirect.map(|it| it.customer);
-    if head.split_epoch() > 0
-        && repoints
-        && (merged.graph_epoch < head.merge_epoch || !is_of(head.redirect) && !is_of(before))
-    {
-        // It is told by somebody whom the customer is no longer part of.
-        return Verdict::Known;
-    }
-    let next = head.next_redirect.map(|it| it.customer);
-    let own = next.or(head.redirect).unwrap_or(customer);
-    if survivor == customer || survivor == own || head.has_fragment(survivor) {
-        return Verdict::Known;
-    }
-    let is_older = survivor < own;
-    match head.redirect {
-        None if is_older => Verdict::Leave,
-        Some(_) if repoints && is_older => Verdict::Repoint,
-        // It was told of a later move already.
-        Some(_) if repoints => Verdict::Known,
-        // The one that it was joined into is told too. It may be about to come out of that one.
-        Some(_) if merged.graph_epoch > 0 || head.merge_epoch > 0 => Verdict::Known,
-        _ => Verdict::Join {
-            younger: survivor.max(own),
-            older: survivor.min(own),
-        },
-    }
-}
+use crate::splitting::is_own_answer;
 
 impl<C: Core> Worker<C> {
     /// Takes one record of a customer: hands it to the core, unless it is about where the customer
@@ -89,7 +33,15 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let redirect = self.batch.works[work].cached.head.redirect;
         let elsewhere = self.elsewhere(work, cause);
+        if let Some(Body::Moved(moved)) = &record.body
+            && (self.is_early(work, moved) || self.is_late_call(work, moved))
+        {
+            return self.miss_moved(work, moved, cause);
+        }
         match (&record.body, redirect) {
+            (Some(Body::Moved(moved)), _) if is_own_answer(moved) => {
+                self.tell_apart_too(work, moved, cause)
+            }
             (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
             // It was sent on, and whoever has it asks for themselves.
             (Some(Body::Moved(moved)), Some(_)) if moved.released => Ok(()),
@@ -102,15 +54,12 @@ impl<C: Core> Worker<C> {
                 self.answer_sought(work, moved.leave_id, cause)
             }
             (Some(Body::Moved(moved)), Some(survivor)) => {
-                let head = &self.batch.works[work].cached.head;
-                let merge_epoch = head.merge_epoch;
-                let epoch = moved.graph_epoch.max(moved.forwarded_epoch);
-                if head.is_behind(epoch) && !moved.stays && !moved.sought {
-                    return self.miss_moved(work, moved, cause);
-                }
-                if moved.stays && moved.graph_epoch > 0 && head.is_pending() {
+                let merge_epoch = self.batch.works[work].cached.head.merge_epoch;
+                let mut epoch = moved.graph_epoch.max(moved.forwarded_epoch);
+                if moved.stays && moved.graph_epoch > 0 {
                     // It may be for the customer once they are out, or for who took their wait along.
                     self.note_apart(work, moved, cause)?;
+                    epoch = moved.forwarded_epoch;
                 }
                 let way = self.way_of_moved(work, moved);
                 let way = way.unwrap_or((survivor, epoch.max(merge_epoch)));
@@ -119,6 +68,10 @@ impl<C: Core> Worker<C> {
             // A word to itself: what waited goes on before it.
             (Some(Body::Awaited(awaited)), Some(_)) if awaited.from_customer_ids.is_empty() => {
                 Ok(())
+            }
+            // Whoever comes by it says so themselves, and goes on to the survivor.
+            (Some(Body::Awaited(awaited)), Some(_)) if awaited.graph_epoch > 0 => {
+                self.finish(work, cause)
             }
             (Some(Body::Awaited(_)), Some(survivor)) => {
                 let awaited = cause.record(survivor, record.body.clone());
@@ -138,7 +91,10 @@ impl<C: Core> Worker<C> {
             (Some(Body::Moved(moved)), None) => self.take_moved(definitions, work, moved, cause),
             (Some(Body::Awaited(awaited)), None) => self.take_awaited(work, awaited, cause),
             (_, None) => match elsewhere {
-                Some(way) => self.follow_first(work, way, record, cause),
+                Some(way) => {
+                    self.tell_of_fragment(work, way, record, cause)?;
+                    self.follow_first(work, way, record, cause)
+                }
                 None => self.step(definitions, work, Input::Record(record), cause),
             },
         }
@@ -200,7 +156,7 @@ impl<C: Core> Worker<C> {
                 head.released_leave_id == arrived || head.is_leaving_as(arrived, customer);
             if !is_asked && merged.graph_epoch < head.split_epoch() {
                 // It was taken back, and what is there is a copy.
-                self.tell_apart(work, (survivor, arrived, C::HOME), cause)?;
+                self.tell_apart(work, (survivor, arrived, C::HOME), 0, cause)?;
                 return self.finish(work, cause);
             }
             if head.redirect.is_some() || is_asked {
@@ -242,7 +198,10 @@ impl<C: Core> Worker<C> {
         // Who is redirected is part of the survivor. Others only pass on what is somebody else's.
         let is_own = self.batch.works[work].cached.head.redirect == Some(to);
         let own = Some(customer).filter(|_| is_own).or(cause.fragment);
-        let from = cause.followed_from.or(own).unwrap_or(customer);
+        // By the customer's own redirect, whoever sent it here before.
+        let is_home = is_own && cause.fragment == Some(customer);
+        let followed_from = cause.followed_from.filter(|_| !is_home);
+        let from = followed_from.or(own).unwrap_or(customer);
         // What happened to the customer comes by their redirect.
         let is_of_customer = cause.fragment.is_none_or(|it| it == customer);
         let merge_epoch = self.batch.works[work].cached.head.merge_epoch;

@@ -55,12 +55,25 @@ impl<C: Core> Worker<C> {
         entry.change = Change::Write;
         let waiting = head.waiting.take().unwrap_or_default();
         // Records that wait follow the state, and wait there.
-        let lacked = waiting.clone();
+        let mut lacked = waiting.clone();
+        // Those who come by a later merge come to whoever has this customer then.
+        let epochs = lacked.epochs.clone();
+        let is_later = |it: &CustomerId| epochs.get(it).is_some_and(|it| *it > merged.graph_epoch);
+        lacked
+            .awaited
+            .retain(|it| merged.graph_epoch == 0 || !is_later(it));
         entry.cached.head.waiting = waiting.into_parked().map(Box::new);
         entry.cached.head.fragments.clone_from(&head.fragments);
         entry.cached.head.splits = head.splits.take();
         entry.cached.head.merge_epoch = merged.graph_epoch;
+        entry.cached.head.graph_epoch = head.graph_epoch.max(merged.graph_epoch);
         self.batch.count_write(work);
+        let arriving = std::mem::take(&mut head.arriving);
+        let (leaves, stays) = arriving
+            .into_iter()
+            .partition(|it| it.is_whole() || it.epoch == 0 || merged.graph_epoch == 0);
+        head.arriving = leaves;
+        self.leave_behind(work, stays);
         let news = CustomerMerged {
             into_customer_id: id_bytes(survivor),
             graph_epoch: merged.graph_epoch,
@@ -81,6 +94,7 @@ impl<C: Core> Worker<C> {
             sent_parts: 0,
             is_sent: false,
             awaited: lacked.awaited,
+            awaited_epochs: lacked.epochs,
             waived: lacked.waived,
             absent: lacked.absent,
             epoch: merged.graph_epoch,
@@ -126,6 +140,19 @@ impl<C: Core> Worker<C> {
         // Only now: waits of the state that are in quarantine go with it.
         self.clear_timer(work, cause.now);
         self.send_word(work, cause)
+    }
+
+    /// Gives up what has come of states that are not all here. They are still with those who sent
+    /// them, who do so once more when the own state has arrived.
+    fn leave_behind(&mut self, work: usize, arriving: Vec<Moving>) {
+        for moving in arriving {
+            for part in moving.parts.values() {
+                self.batch.put_part(work, *part, None);
+            }
+            let epoch = moving.epoch.max(moving.since);
+            let head = &mut self.batch.works[work].cached.head;
+            head.set_missed(moving.from, epoch);
+        }
     }
 
     /// Tells consumers outside that the customer was joined into another, whether or not anything is

@@ -48,7 +48,9 @@ impl<C: Core> Worker<C> {
         leave_id: u64,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        if leave_id == 0 || self.batch.works[work].cached.head.is_sending() {
+        // 1 is of who could not take what was sent before its time.
+        let is_sending = self.batch.works[work].cached.head.is_sending();
+        if leave_id == 0 || is_sending && leave_id != 1 {
             return Ok(());
         }
         self.send_again(work, cause)

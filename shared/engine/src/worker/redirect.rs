@@ -29,10 +29,7 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         self.pass_merge_on(work, merged.clone(), cause);
-        let head = &mut self.batch.works[work].cached.head;
-        // Who it is redirected to has been part of that one since.
-        head.merge_epoch = head.merge_epoch.max(merged.graph_epoch);
-        self.send_mark(work, survivor, cause)
+        self.send_mark(work, (survivor, merged.graph_epoch), cause)
     }
 
     /// Takes a mark: passes it on, returns it at the end of its way, or finds out what became of the
@@ -100,10 +97,12 @@ impl<C: Core> Worker<C> {
         let head = &mut entry.cached.head;
         match head.next_redirect {
             Some(next) if next.customer == survivor && next.has_sent => {
-                self.send_mark(work, survivor, cause)
+                self.send_mark(work, (survivor, next.epoch), cause)
             }
             Some(next) if next.customer == survivor => {
                 (head.redirect, head.next_redirect) = (Some(survivor), None);
+                // Who it was redirected to has been part of that one since.
+                head.merge_epoch = head.merge_epoch.max(next.epoch);
                 entry.change = Change::Write;
                 self.batch.count_write(work);
                 Ok(())
@@ -116,7 +115,7 @@ impl<C: Core> Worker<C> {
     fn send_mark(
         &mut self,
         work: usize,
-        survivor: CustomerId,
+        (survivor, epoch): (CustomerId, u64),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let entry = &self.batch.works[work];
@@ -136,6 +135,7 @@ impl<C: Core> Worker<C> {
         entry.cached.head.next_redirect = Some(NextRedirect {
             customer: survivor,
             has_sent: false,
+            epoch,
         });
         entry.change = Change::Write;
         self.batch.count_write(work);

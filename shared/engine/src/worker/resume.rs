@@ -147,7 +147,7 @@ impl<C: Core> Worker<C> {
 
     /// Ends a leave behind the last record that waited.
     fn end_parked(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
-        self.end_catching_up(work, cause)?;
+        self.end_words(work);
         if self.batch.works[work].cached.head.redirect.is_none() {
             return Ok(());
         }
@@ -257,7 +257,8 @@ impl<C: Core> Worker<C> {
 
     /// Sends the customer a word, so that what waits goes on whatever else comes.
     pub(super) fn wake(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
-        if !self.batch.works[work].cached.head.has_free() {
+        let head = &self.batch.works[work].cached.head;
+        if !head.has_free() && !head.has_ready() {
             return Ok(());
         }
         self.send_word(work, cause)

@@ -11,9 +11,11 @@ use super::cause::Cause;
 use super::fault::{Failed, Fault};
 use super::lane::{Item, Lane};
 use super::quarantine::{InputId, panic_text};
+use super::words::is_of_merge;
 use super::{Planned, Worker};
 use crate::key::customer_of;
 use crate::limits;
+use crate::splitting::epoch_of_word;
 use decision::{Core, Outcome, Poison, Step};
 
 /// Whether the batch has room for more.
@@ -167,6 +169,17 @@ impl<C: Core> Worker<C> {
         record: &Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
+        self.run_or_park(definitions, work, record, cause)?;
+        self.go_on_with_words(definitions, work, record, cause)
+    }
+
+    fn run_or_park(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
         // An erasure waits for nobody, and drops what comes behind it.
         if let Some(Body::Erased(erased)) = &record.body {
             return self.take_erased(definitions, work, erased, cause);
@@ -175,16 +188,28 @@ impl<C: Core> Worker<C> {
             self.answer_of_erased(work, record, cause)?;
             return self.drop_of_erased(work, cause);
         }
+        // Words go by their graph epochs, whatever waits behind them.
+        if epoch_of_word(record).is_some() {
+            return self.run_at_once(definitions, work, record, cause);
+        }
+        if self.waits_in_head(work, record, cause)? {
+            return Ok(());
+        }
+        if let Some(Body::Moved(moved)) = &record.body
+            && self.is_early(work, moved)
+        {
+            return self.miss_moved(work, moved, cause);
+        }
         // News that waits are for, or are ended by, do not wait. Nor does a merge: whoever waits
         // takes the wait along, so that it is always with the one who gets the state.
         if self.comes_before_return(work, record) {
             return self.park_before_return(work, record, cause);
         }
-        if self.comes_behind_words(work, record) {
-            return self.park(work, record, cause);
-        }
         let goes_first = is_of_merge(record) || self.can_divide(work, record);
         if !goes_first && self.batch.works[work].cached.head.redirect.is_none() {
+            if self.batch.works[work].cached.head.has_words() {
+                return self.park(work, record, cause);
+            }
             if self.elsewhere(work, cause).is_none() {
                 self.await_evidence(work, record, cause)?;
             }
@@ -211,6 +236,9 @@ impl<C: Core> Worker<C> {
         record: &Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
+        if self.waits_in_head(work, record, cause)? {
+            return Ok(());
+        }
         match &record.body {
             Some(Body::Carried(carried)) => self.hand_on(work, record, carried, cause),
             _ => self.take(definitions, work, record, cause),
@@ -357,27 +385,5 @@ impl<C: Core> Worker<C> {
             || batch.inputs > 0 && is_large
             || batch.aside.is_full();
         if full { Room::Full } else { Room::Left }
-    }
-}
-
-/// Returns whether a record carries a state, or asks for one. Who waits for the state of somebody
-/// does not hold up their own.
-pub(super) fn carries_state(record: &Record) -> bool {
-    let Some(Body::Carried(carried)) = &record.body else {
-        return false;
-    };
-    let body = carried.record.as_ref().and_then(|it| it.body.as_ref());
-    matches!(
-        body,
-        Some(Body::Moved(_) | Body::Returned(_) | Body::Split(_))
-    )
-}
-
-/// Returns whether a record is about states that move, so that it does not wait for one.
-pub(super) fn is_of_merge(record: &Record) -> bool {
-    match &record.body {
-        Some(Body::Moved(_) | Body::Awaited(_) | Body::Merged(_) | Body::Returned(_)) => true,
-        Some(Body::Split(split)) => split.arrived_leave_id != 0,
-        _ => carries_state(record),
     }
 }

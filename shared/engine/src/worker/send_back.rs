@@ -55,7 +55,7 @@ impl<C: Core> Worker<C> {
         }
         let is_known = |it: &&Returning| {
             let mut before = entry.before.head.returning().iter();
-            !it.state.is_sent && before.any(|old| old.state.leave_id == it.state.leave_id)
+            !it.state.is_sent && before.any(|old| old.is_of(it))
         };
         let known = entry.cached.head.returning().iter().find(is_known).cloned();
         let origin = InputId::Move { key: entry.key };
@@ -126,8 +126,7 @@ impl<C: Core> Worker<C> {
         returning.state.is_sent = is_sent;
         let entry = &mut self.batch.works[work];
         let known = &mut entry.cached.head.splits_mut().returning;
-        let leave_id = returning.state.leave_id;
-        if let Some(known) = known.iter_mut().find(|it| it.state.leave_id == leave_id) {
+        if let Some(known) = known.iter_mut().find(|it| it.is_of(&returning)) {
             *known = returning;
         }
         entry.change = Change::Write;

@@ -21,50 +21,15 @@ use super::Worker;
 use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
-use super::run::{carries_state, is_of_merge};
 use super::turn::is_word;
 use super::wait::clock_now;
+use super::words::{carries_state, is_of_merge};
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::splitting::{ComingBack, PastSplit, SplitWord};
 use crate::waiting::Waiting;
 
 impl<C: Core> Worker<C> {
-    /// Returns whether a record is a word of a merge or an unmerge, and may come behind others that
-    /// wait.
-    pub(super) fn comes_behind_words(&self, work: usize, record: &Record) -> bool {
-        if !self.batch.works[work].cached.head.catches_up() {
-            return false;
-        }
-        match &record.body {
-            Some(Body::Merged(merged)) => {
-                let is_word = merged.arrived_leave_id == 0 && merged.marked_by_id.is_empty();
-                is_word && !merged.folded_in
-            }
-            Some(Body::Awaited(_)) => !is_word(record),
-            Some(Body::Split(split)) => !split.asks,
-            _ => false,
-        }
-    }
-
-    /// Has those send their states once more who were missed, once nothing waits that came before.
-    pub(super) fn end_catching_up(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
-        let head = &mut self.batch.works[work].cached.head;
-        if head.has_parked() || head.splits.is_none() {
-            return Ok(());
-        }
-        let is_out = head.redirect.is_none() && head.coming_back().is_none();
-        let splits = head.splits_mut();
-        splits.apart.clear();
-        if !std::mem::take(&mut splits.catches_up) || !is_out {
-            return Ok(());
-        }
-        for missed in std::mem::take(&mut splits.missed) {
-            self.seek(work, (missed, 1), cause)?;
-        }
-        self.finish(work, cause)
-    }
-
     /// Returns whether a record comes after an unmerge of the customer, who is to come out first.
     pub(super) fn comes_before_split(
         &self,
@@ -121,10 +86,10 @@ impl<C: Core> Worker<C> {
         if !is_news(head, split) {
             if let Some(into) = word.into
                 && C::HOME == Home::Segmentation
-                && word.epoch < head.split_epoch()
+                && word.epoch < head.split_epoch().max(head.graph_epoch)
                 && head.redirect != Some(into)
             {
-                self.tell_apart(work, (into, 0, C::HOME), cause)?;
+                self.tell_apart(work, (into, 0, C::HOME), word.epoch, cause)?;
             }
             return self.finish(work, cause);
         }
@@ -140,9 +105,10 @@ impl<C: Core> Worker<C> {
             if word.from >= customer {
                 return Err(cause.failed("an unmerge names a survivor who is not older"));
             }
-            // The merge that is undone comes first.
+            // The merge that is undone comes first. Its graph epoch was some one after the last unmerge.
+            let last = head.split_epoch();
             let merged = CustomerMerged {
-                graph_epoch: word.epoch - 1,
+                graph_epoch: if last > 0 { last + 1 } else { 0 },
                 ..CustomerMerged::default()
             };
             let from = word.from;
@@ -238,6 +204,7 @@ impl<C: Core> Worker<C> {
         let entry = &mut self.batch.works[work];
         let head = &mut entry.cached.head;
         let since = head.merge_epoch;
+        head.graph_epoch = head.graph_epoch.max(word.epoch);
         (head.redirect, head.next_redirect, head.merge_epoch) = (None, None, 0);
         let epoch = word.epoch;
         head.add_split(PastSplit {
@@ -364,7 +331,7 @@ impl<C: Core> Worker<C> {
 
 /// Returns whether the word of an unmerge is not known yet.
 fn is_news(head: &Head, split: &CustomerSplit) -> bool {
-    split.graph_epoch == 0 || split.graph_epoch > head.split_epoch()
+    split.graph_epoch == 0 || split.graph_epoch > head.split_epoch().max(head.graph_epoch)
 }
 
 /// The question for what was learned under a customer; with the name of a leave, the word that all

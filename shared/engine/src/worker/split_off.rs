@@ -192,6 +192,7 @@ impl<C: Core> Worker<C> {
             sent_parts: 0,
             is_sent: false,
             awaited: Vec::new(),
+            awaited_epochs: BTreeMap::new(),
             waived: Vec::new(),
             absent: Vec::new(),
             epoch: word.epoch,
@@ -216,7 +217,7 @@ impl<C: Core> Worker<C> {
             ordinals,
         };
         self.begin_return(work, (returning, state), cause)?;
-        self.go_on_beside(work, by, cause)
+        self.go_on_beside(work, (by, word.epoch), cause)
     }
 
     /// Gives up what has come here of states that go to the customer who asks. They are still with
@@ -284,13 +285,13 @@ impl<C: Core> Worker<C> {
     fn go_on_beside(
         &mut self,
         work: usize,
-        by: CustomerId,
+        (by, epoch): (CustomerId, u64),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let Some(waiting) = self.batch.works[work].cached.head.waiting.as_deref_mut() else {
             return Ok(());
         };
-        waiting.has_come(by);
+        waiting.set_apart(by, epoch);
         self.end_wait(work);
         self.wake(work, cause)
     }

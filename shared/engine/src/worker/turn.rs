@@ -20,6 +20,7 @@ use super::cause::Cause;
 use super::fault::Failed;
 use super::quarantine::InputId;
 use super::run::Room;
+use super::words::{carries_others, carries_state};
 use crate::key::customer_of;
 
 impl<C: Core> Worker<C> {
@@ -117,10 +118,16 @@ impl<C: Core> Worker<C> {
         let waiting = head.waiting.as_ref();
         let is_held = waiting.is_some_and(|it| it.awaited.contains(&customer));
         let goes_on = match &record.body {
+            // The own state has arrived.
+            Some(Body::Moved(moved)) if moved.graph_epoch > 0 || moved.leave_id == 1 => true,
             Some(Body::Moved(_)) => is_held,
             // What it asks for has left. Whoever asks may be waited for.
             Some(Body::Split(split)) if split.asks => is_held && !head.is_sending(),
             Some(Body::Split(_)) => !is_pending,
+            // An earlier service may wait for it before it tells this one what ends the wait here.
+            Some(Body::Carried(_)) => {
+                is_held && carries_state(record) || carries_others(record, customer)
+            }
             _ => false,
         };
         head.redirect.is_some() && has_before && !goes_on && !is_word(record)

@@ -31,13 +31,13 @@ use super::cause::Cause;
 use super::fault::Failed;
 use super::inputs::Inputs;
 use super::quarantine::InputId;
-use super::run::is_of_merge;
+use super::words::is_of_merge;
 use crate::head::Head;
 use crate::key::customer_of;
 use crate::metrics::WaitEnd;
 use crate::moving::{ID_BYTES, Moving};
 use crate::splitting::Epochs;
-use crate::waiting::{Waiting, parked_key, read_ids, write_ids};
+use crate::waiting::{Waiting, parked_key, read_ids};
 use crate::{TimeSource, limits};
 
 impl<C: Core> Worker<C> {
@@ -59,6 +59,16 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         let named = named_by(event);
+        // It came by the id that the customer had at that graph epoch.
+        if cause.followed_from.is_none() {
+            let joined = read_ids(&event.joined_ids).unwrap_or_default();
+            self.take_epoch(work, (&joined, event.graph_epoch), cause);
+        }
+        // One that followed a merge speaks of the customer that it came for. Whoever it names may have
+        // left that one before. It goes on to them where they are not here (`elsewhere`).
+        if cause.followed_from.is_some() && event.graph_epoch > 0 {
+            return Ok(());
+        }
         self.await_merges(work, &named, (cause.epochs, event.graph_epoch), cause)
     }
 
@@ -94,8 +104,23 @@ impl<C: Core> Worker<C> {
             ))
         })?;
         let epoch = awaited.graph_epoch;
+        self.take_epoch(work, (&named, epoch), cause);
         self.await_merges(work, &named, (Epochs::of(epoch), epoch), cause)?;
         self.finish(work, cause)
+    }
+
+    /// Takes note of the graph epoch of a word by which customers were joined into this one. The next
+    /// service is told that also of those who are here.
+    fn take_epoch(&mut self, work: usize, (joined, epoch): (&[CustomerId], u64), cause: Cause<'_>) {
+        if !self.raise_graph_epoch(work, epoch) {
+            return;
+        }
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let is_here =
+            |it: &CustomerId| !is_lacking(&entry.cached.head, *it, customer, Epochs::of(epoch));
+        let here: Vec<CustomerId> = joined.iter().copied().filter(is_here).collect();
+        self.pass_awaited_on(work, (&here, epoch), cause);
     }
 
     /// Waits for the states of customers, as far as they are not here and are part of this customer
@@ -112,14 +137,12 @@ impl<C: Core> Worker<C> {
         let customer = customer_of(&entry.key_bytes);
         let head = &entry.cached.head;
         let lacking = named.iter().copied();
-        let lacking = lacking
-            .filter(|it| *it > customer && lacks(head, *it) && head.way_of(*it, epochs).is_none());
-        let lacking = lacking.filter(|it| !head.is_apart(*it, epochs.own));
+        let lacking = lacking.filter(|it| is_lacking(head, *it, customer, epochs));
         let lacking: Vec<CustomerId> = lacking.collect();
         if lacking.is_empty() {
             return Ok(());
         }
-        self.await_lacking(work, &lacking, epochs.own, cause)?;
+        self.await_lacking(work, &lacking, epochs.own, cause);
         // They may not know: whoever wrote that may not have told them yet, or a store lost it.
         if C::HOME == Home::Segmentation && (epoch > 0 || epochs.own == 0) {
             for from in lacking {
@@ -136,34 +159,39 @@ impl<C: Core> Worker<C> {
         lacking: &[CustomerId],
         epoch: u64,
         cause: Cause<'_>,
-    ) -> Result<(), Failed> {
+    ) {
         let entry = &mut self.batch.works[work];
-        let customer = customer_of(&entry.key_bytes);
         let head = &mut entry.cached.head;
         let anew = lacking.iter().copied();
         anew.for_each(|it| head.forget_gone(it, epoch));
-        self.begin_wait(work, lacking, cause);
-        self.seek_missed(work, lacking, cause)?;
-        if C::OUTPUT.is_some() {
-            let awaited = Body::Awaited(MergeAwaited {
-                from_customer_ids: write_ids(lacking),
-                graph_epoch: epoch,
-            });
-            let record = cause.record(customer, Some(awaited));
-            self.batch.effects.emit(record);
+        self.begin_wait(work, (lacking, epoch), cause);
+        // One that is above is told once the customer has got there. The later services see by their own
+        // records who has followed.
+        let is_by_record = cause.followed_from.is_some() && epoch > 0;
+        if !is_by_record && epoch <= self.batch.works[work].cached.head.graph_epoch {
+            self.pass_awaited_on(work, (lacking, epoch), cause);
         }
-        Ok(())
     }
 
     /// Waits for a state that arrives.
-    pub(super) fn await_state(&mut self, work: usize, from: CustomerId, cause: Cause<'_>) {
+    pub(super) fn await_state(
+        &mut self,
+        work: usize,
+        (from, epoch): (CustomerId, u64),
+        cause: Cause<'_>,
+    ) {
         let head = &self.batch.works[work].cached.head;
         if head.waiting.as_deref().is_none_or(|it| !it.knows(from)) {
-            self.begin_wait(work, &[from], cause);
+            self.begin_wait(work, (&[from], epoch), cause);
         }
     }
 
-    fn begin_wait(&mut self, work: usize, awaited: &[CustomerId], cause: Cause<'_>) {
+    fn begin_wait(
+        &mut self,
+        work: usize,
+        (awaited, epoch): (&[CustomerId], u64),
+        cause: Cause<'_>,
+    ) {
         let entry = &mut self.batch.works[work];
         let is_holding = entry.cached.head.is_holding();
         let since = clock_now(&self.config.time, cause.now);
@@ -176,7 +204,7 @@ impl<C: Core> Worker<C> {
             .get_or_insert_with(|| Box::new(Waiting::behind(before)));
         // Records that waited for others before may still be being taken.
         let is_first = waiting.awaited.is_empty();
-        waiting.awaited.extend(awaited);
+        waiting.add(awaited, epoch);
         if is_first {
             (waiting.since, waiting.tries) = (Some(since), 0);
         }
@@ -236,7 +264,9 @@ impl<C: Core> Worker<C> {
                 // joined the survivor meanwhile, or a store lost that it left.
                 Some((leave_id, false)) => self.seek(work, (from, leave_id), cause)?,
                 None => {
-                    self.tell_first(from, (customer, 0), cause)?;
+                    let waiting = self.batch.works[work].cached.head.waiting.as_deref();
+                    let epoch = waiting.map_or(0, |it| it.epoch_of(from));
+                    self.tell_first(from, (customer, epoch), cause)?;
                     self.seek(work, (from, 0), cause)?;
                 }
             }
@@ -318,6 +348,12 @@ pub(super) fn clock_now(source: &TimeSource, now: Timestamp) -> Timestamp {
         TimeSource::Wall(clock) => clock.now(),
         TimeSource::Stream => now,
     }
+}
+
+/// Returns whether another one is to be waited for, who is part of a customer by graph epochs.
+fn is_lacking(head: &Head, other: CustomerId, customer: CustomerId, epochs: Epochs) -> bool {
+    let is_for_here = other > customer && head.way_of(other, epochs).is_none();
+    is_for_here && lacks(head, other) && !head.is_apart(other, epochs.own)
 }
 
 /// Returns whether a customer has not been taken in, and is not known to be on the way.

@@ -210,3 +210,72 @@ fn a_survivor_that_leaves_takes_nobody_along_who_is_to_come_out() {
     tell(&acts, 3);
     tell_failing(&acts, 3);
 }
+
+#[test]
+fn the_state_of_a_later_merge_does_not_come_before_the_words_that_wait() {
+    let acts = [
+        Join(1, 4, false),
+        Join(2, 1, false),
+        Join(1, 3, false),
+        Split(2, 1 << 3),
+        Join(2, 4, false),
+        Split(3, 1 << 4),
+        Split(2, 0),
+        Join(2, 3, false),
+    ];
+    tell(&acts, 4);
+    tell_on_clock(&acts, 4);
+    tell_failing(&acts, 4);
+}
+
+#[test]
+fn who_has_left_a_service_already_is_not_waited_for_in_the_next() {
+    let acts = [
+        Join(2, 3, false),
+        Tick(3),
+        Tick(4),
+        Split(3, 0),
+        Record(2, 3, false),
+        Tick(5),
+        Join(1, 2, false),
+    ];
+    tell(&acts, 3);
+    tell_on_clock(&acts, 3);
+    tell_failing(&acts, 3);
+}
+
+#[test]
+fn a_record_that_comes_back_to_its_customer_is_theirs() {
+    let acts = [
+        Join(4, 2, false),
+        Join(2, 1, false),
+        Late(4, true),
+        Tick(0),
+        Split(4, 0),
+        Split(2, 0),
+        Event(1, false),
+        Event(1, true),
+        Join(4, 1, false),
+        Event(1, true),
+    ];
+    tell(&acts, 4);
+    tell_on_clock(&acts, 4);
+}
+
+#[test]
+fn nobody_waits_for_who_left_the_one_that_a_record_came_by() {
+    let acts = [
+        Event(6, false),
+        Join(8, 5, false),
+        Settle,
+        Act::Tell(6, "pack"),
+        Join(5, 7, false),
+        Late(8, true),
+        Split(8, 0),
+        Join(6, 2, false),
+        Join(2, 5, false),
+        Join(6, 1, false),
+    ];
+    tell(&acts, 8);
+    tell_on_clock(&acts, 8);
+}

@@ -246,6 +246,7 @@ async fn a_survivor_with_part_of_a_state_asks_for_the_rest() {
         sent_parts: 2,
         is_sent: true,
         awaited: Vec::new(),
+        awaited_epochs: BTreeMap::new(),
         waived: Vec::new(),
         absent: Vec::new(),
         epoch: 0,

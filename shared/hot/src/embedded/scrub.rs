@@ -2,16 +2,25 @@
 //!
 //! 1. What was removed stands in the journal of the database until that is sealed and everything in
 //!    it is in tables. The database seals it after 64 MB alone, so it is filled with noise.
-//! 2. It stands in tables until they are compacted, all of them.
+//! 2. It stands in tables until they are compacted, all of them, with nobody reading who began
+//!    before it was removed.
+//! 3. The tables that were compacted stay on disk until something is written after that and the
+//!    database looks which of them it needs, and until nobody reads them.
+//!
+//! None of it is taken on trust: a run is done when the files are gone.
 //!
 //! One run at a time, on a thread of its own; a ticket names the run that counts for a caller,
 //! which begins after the call.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fjall::{Keyspace, KeyspaceCreateOptions};
+use fjall::{AbstractTree as _, Keyspace, KeyspaceCreateOptions, SeqNo};
 use kernel::split_mix;
 
 use super::disk::{Disk, failure};
@@ -28,9 +37,20 @@ const NOISE_WRITES: usize = 17;
 const NOISE_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
 /// The time for which a call waits for the end of its run: small stores are done in one call.
 const WAIT: Duration = Duration::from_secs(3);
-/// The number of looks whether a sealed journal is gone, and the time between.
+/// The folder of a keyspace that has its tables, each named by its number.
+const TABLES: &str = "tables";
+/// The number of looks whether files are gone, and the time between.
 const LOOKS: usize = 200;
 const LOOK: Duration = Duration::from_millis(25);
+
+/// The end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Run {
+    /// No file has anything of what was removed.
+    Done,
+    /// Some have, for this cause; another run may get rid of them.
+    Held(&'static str),
+}
 
 /// The runs of this process, by number.
 #[derive(Debug, Default)]
@@ -42,6 +62,8 @@ struct Runs {
     is_running: bool,
     /// The last one that was done.
     done: u64,
+    /// The cause for which the last one was not.
+    held: Option<&'static str>,
     failed: Option<HotError>,
 }
 
@@ -64,11 +86,13 @@ impl Scrubs {
         (wanted, begins)
     }
 
-    fn end(&self, outcome: Result<(), HotError>) {
+    fn end(&self, outcome: Result<Run, HotError>) {
         let mut runs = self.runs();
         runs.is_running = false;
+        (runs.held, runs.failed) = (None, None);
         match outcome {
-            Ok(()) => (runs.done, runs.failed) = (runs.begun, None),
+            Ok(Run::Done) => runs.done = runs.begun,
+            Ok(Run::Held(cause)) => runs.held = Some(cause),
             Err(error) => runs.failed = Some(error),
         }
     }
@@ -91,10 +115,10 @@ impl EmbeddedStore {
             return Err(error);
         }
         let is_done = runs.done >= wanted;
-        let detail = if is_done {
-            "the journal and the tables are written again"
-        } else {
-            "the tables are being written again"
+        let detail = match runs.held {
+            _ if is_done => "the journal and the tables are written again",
+            Some(cause) => cause,
+            None => "the tables are being written again",
         };
         Ok(Scrubbed {
             is_done,
@@ -106,29 +130,69 @@ impl EmbeddedStore {
 
 impl Inner {
     fn scrub(&self) {
-        self.scrubs.end(self.disk.scrub());
+        self.scrubs.end(self.disk.scrub(LOOKS));
     }
 }
 
 impl Disk {
     /// Removes from the files what is not there any more. Writes go on meanwhile.
-    fn scrub(&self) -> Result<(), HotError> {
-        let before = self.journals()?;
+    fn scrub(&self, looks: usize) -> Result<Run, HotError> {
+        let removed = self.database.visible_seqno();
         let noise = self.noise()?;
+        let run = self.write_again(&noise, removed, looks);
+        self.forget_noise(noise)?;
+        run
+    }
+
+    /// Writes journals and tables again without what was removed before a number of the database.
+    fn write_again(&self, noise: &Keyspace, removed: SeqNo, looks: usize) -> Result<Run, HotError> {
+        let mut journals = self.journals()?;
         let filled = noise_bytes();
         for _ in 0..NOISE_WRITES {
-            self.fill(&noise, &filled)?;
+            self.fill(noise, &filled)?;
         }
-        flush(&noise)?;
+        flush(noise)?;
         for keyspace in self.keyspaces() {
             flush(keyspace)?;
         }
-        self.wait_until_gone(&before, &noise)?;
-        self.forget_noise(noise)?;
-        for keyspace in self.keyspaces() {
-            keyspace.major_compact().map_err(failure)?;
+        let are_gone = || {
+            journals.retain(|journal| journal.exists());
+            journals.is_empty()
+        };
+        if !self.wait(noise, looks, are_gone)? {
+            return Ok(Run::Held("the database has not let go of its journal"));
         }
-        Ok(())
+        // A compaction keeps what somebody may read who began before it was removed.
+        let tracker = &self.database.supervisor.snapshot_tracker;
+        let is_read = || tracker.get_seqno_safe_to_gc() + 1 < removed;
+        if !self.wait(noise, looks, || !is_read())? {
+            return Ok(Run::Held("somebody reads what was there before"));
+        }
+        for keyspace in self.keyspaces() {
+            let before = tables(keyspace);
+            keyspace.major_compact().map_err(failure)?;
+            if !before.is_disjoint(&tables(keyspace)) {
+                return Ok(Run::Held("some tables were not written again"));
+            }
+        }
+        let mut left = Vec::new();
+        for keyspace in self.keyspaces() {
+            left.push((keyspace, unused_files(keyspace)?));
+        }
+        let are_gone = || {
+            for (keyspace, files) in &mut left {
+                let used = tables(keyspace);
+                let folder = keyspace.path().join(TABLES);
+                files.retain(|file| !used.contains(file) && folder.join(file.to_string()).exists());
+            }
+            left.iter().all(|(_, files)| files.is_empty())
+        };
+        if !self.wait(noise, looks, are_gone)? {
+            return Ok(Run::Held(
+                "the database has not let go of tables from before",
+            ));
+        }
+        Ok(Run::Done)
     }
 
     fn noise(&self) -> Result<Keyspace, HotError> {
@@ -146,20 +210,24 @@ impl Disk {
         self.write(batch)
     }
 
-    /// Waits until journals that were there before are gone.
-    fn wait_until_gone(&self, before: &[PathBuf], noise: &Keyspace) -> Result<(), HotError> {
-        for _ in 0..LOOKS {
-            if !before.iter().any(|journal| journal.exists()) {
-                return Ok(());
+    /// Waits until something holds, for some looks. Tells whether it does.
+    fn wait(
+        &self,
+        noise: &Keyspace,
+        looks: usize,
+        mut holds: impl FnMut() -> bool,
+    ) -> Result<bool, HotError> {
+        for _ in 0..looks {
+            if holds() {
+                return Ok(true);
             }
             std::thread::sleep(LOOK);
-            // The database looks which journals it needs whenever something is flushed.
+            // The database looks which journals and tables it needs whenever something is written
+            // and flushed.
             self.fill(noise, &[0])?;
             flush(noise)?;
         }
-        Err(HotError::unavailable(
-            "the database did not let go of its journal in time",
-        ))
+        Ok(holds())
     }
 
     /// The journals of the database.
@@ -188,4 +256,27 @@ fn noise_bytes() -> Vec<u8> {
 /// Brings what is in memory to tables.
 fn flush(keyspace: &Keyspace) -> Result<(), HotError> {
     keyspace.rotate_memtable_and_wait().map_err(failure)
+}
+
+/// The tables that a keyspace uses.
+fn tables(keyspace: &Keyspace) -> BTreeSet<u64> {
+    let mut tables = BTreeSet::new();
+    for table in keyspace.tree.current_version().iter_tables() {
+        tables.insert(table.id());
+    }
+    tables
+}
+
+/// The files of tables that a keyspace does not use: old ones, and ones that are being written.
+fn unused_files(keyspace: &Keyspace) -> Result<BTreeSet<u64>, HotError> {
+    let mut files = BTreeSet::new();
+    let folder = std::fs::read_dir(keyspace.path().join(TABLES));
+    for entry in folder.map_err(HotError::unavailable)? {
+        let name = entry.map_err(HotError::unavailable)?.file_name();
+        files.extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
+    }
+    for used in tables(keyspace) {
+        files.remove(&used);
+    }
+    Ok(files)
 }

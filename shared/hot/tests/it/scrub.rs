@@ -185,11 +185,32 @@ async fn an_embedded_store_writes_its_files_again() {
 }
 
 #[tokio::test]
+async fn tables_from_before_are_gone_when_an_embedded_store_is_scrubbed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = EmbeddedStore::open(&folder, partitions()).await;
+    let store = store.expect("opens");
+    fill(&store).await;
+    // Somebody else is erased, so that all there is comes to tables.
+    scrub(&store).await;
+    let tables = folder.path().join("keyspaces");
+    for secret in SECRETS {
+        let found = files_with(folder.path(), secret);
+        assert_eq!(found, files_with(&tables, secret), "{secret}");
+        assert_ne!(found, Vec::<String>::new(), "{secret}");
+    }
+    empty(&store).await;
+    scrub(&store).await;
+    check_nothing_left(folder.path());
+    check_other(&store).await;
+}
+
+#[tokio::test]
 async fn writes_go_on_while_an_embedded_store_is_scrubbed() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = EmbeddedStore::open(&folder, partitions()).await;
     let store = store.expect("opens");
     fill(&store).await;
+    scrub(&store).await;
     empty(&store).await;
     let writes = async {
         for seq in 3..300 {

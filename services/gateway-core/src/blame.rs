@@ -19,9 +19,7 @@ pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -
         "name" => (Reason::MalformedEvent, words.name),
         "time" => (Reason::BadTime, words.time),
         "sent_time" => (Reason::BadTime, words.sent_time),
-        "identifiers" | "other_identifiers" => {
-            return Fault::new(nobody(description), words.who, description);
-        }
+        "identifiers" | "other_identifiers" => return nobody(words.who, description),
         // Data that is no object is a property of its name.
         "properties_json" if dialect == Dialect::CloudEvents && !has_object(event) => {
             (Reason::MalformedEvent, "")
@@ -30,10 +28,7 @@ pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -
         "traits_json" => (Reason::MalformedEvent, traits(dialect, event)),
         "context_json" => (Reason::MalformedEvent, words.context),
         // It names nobody, and no account by a group either.
-        "groups" => {
-            let field = groups(dialect, event);
-            return Fault::new(nobody(description), field, description);
-        }
+        "groups" => return nobody(groups(dialect, event), description),
         "group_traits" => {
             let inner = rest
                 .find(TRAITS_JSON)
@@ -53,8 +48,18 @@ pub fn fault_of(dialect: Dialect, event: &str, field: &str, description: &str) -
     Fault::new(reason, &field, description)
 }
 
+/// The fault of an event that names nobody by a field, of which identity speaks in the plural.
+fn nobody(field: &str, description: &str) -> Fault {
+    let reason = reason_of_nobody(description);
+    let is_plural = field.ends_with('s');
+    match description.strip_prefix("name nobody") {
+        Some(rest) if !is_plural => Fault::new(reason, field, format!("names nobody{rest}")),
+        _ => Fault::new(reason, field, description),
+    }
+}
+
 /// The reason why an event names nobody. Identity names the reason of each identifier.
-fn nobody(description: &str) -> Reason {
+fn reason_of_nobody(description: &str) -> Reason {
     if description.contains(Reason::Erased.code()) {
         Reason::Erased
     } else if description.contains(Reason::Suppressed.code()) {
@@ -217,6 +222,15 @@ mod tests {
         ] {
             let fault = fault_of(Dialect::CloudEvents, event, field, "x");
             assert_eq!(fault.field, told);
+        }
+        let text = |dialect, field| fault_of(dialect, event, field, "name nobody (x)").description;
+        for (dialect, field, told) in [
+            (Dialect::Segment, "groups", "names nobody (x)"),
+            (Dialect::Segment, "identifiers", "names nobody (x)"),
+            (Dialect::PostHog, "groups", "name nobody (x)"),
+            (Dialect::Webhook, "identifiers", "name nobody (x)"),
+        ] {
+            assert_eq!(text(dialect, field), told, "{dialect:?} {field}");
         }
         let large = fault_of(
             Dialect::Segment,

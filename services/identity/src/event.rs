@@ -1,4 +1,5 @@
-//! Reads one event: the contract's rules by hand, because the interpreter would cost more than all the rest.
+//! Reads one event: the contract's rules by hand, because the interpreter would cost more than all
+//! the rest.
 //!
 //! A test proves that the verdict is the interpreter's.
 
@@ -94,17 +95,11 @@ pub fn prepare(
     let mut screened = screen(namespaces, event.identifiers.into_iter().chain(others));
     screened.is_alias = event.is_alias;
     if is_of_accounts {
-        if groups.iter().all(|own| own.screened.kept.is_empty()) {
-            let dropped = |place| {
-                let own = groups.iter().find(|own| own.place == Some(place))?;
-                own.screened.dropped.first()
-            };
-            return Err(vec![group::nobody(&kept, dropped)]);
-        }
+        group::check_somebody(&kept, &groups)?;
     } else if screened.kept.is_empty() {
         return Err(vec![nobody(&screened.dropped)]);
     }
-    let mut prepared = Prepared {
+    Ok(Prepared {
         index,
         sequence: event.sequence,
         time: times.time,
@@ -117,16 +112,13 @@ pub fn prepare(
             sent_time_ms: times.sent.map(Timestamp::as_millis),
             sender_time_ms: times.by_sender.map(Timestamp::as_millis),
             groups: kept,
+            properties: named_values(properties),
+            // Of an event of accounts alone there are none.
+            traits: named_traits(traits),
+            context_json,
             ..stream::Event::default()
         },
-    };
-    // An account's own event has neither: they are of a customer.
-    if !is_of_accounts {
-        prepared.event.properties = named_values(properties);
-        prepared.event.traits = named_traits(traits);
-        prepared.event.context_json = context_json;
-    }
-    Ok(prepared)
+    })
 }
 
 /// Returns a name in its normal form, without a copy where it has that already.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::rpc::TraceParent;
 use identity_core::Resolution;
-use kernel::{CustomerId, PartitionCount, PartitionId, Timestamp};
+use kernel::{CustomerId, FragmentId, PartitionCount, PartitionId, Timestamp};
 use proto::convert::id_bytes;
 use proto::stream::v1::{
     self as stream, CustomerMerged, CustomerSplit, MergeAwaited, Record, record::Body,
@@ -27,6 +27,9 @@ pub(crate) struct Acted {
     /// The merges and splits that the event made.
     pub(crate) news: Vec<News>,
 }
+
+/// Who acted in an event of an account, and the fragment to which it happened.
+type Member = (CustomerId, FragmentId);
 
 /// The place of the records of an event.
 struct At {
@@ -80,7 +83,8 @@ impl Groups {
             self.add_news(&acted.news, customer, acted.epoch, &at);
         }
         if !(accounts.is_empty() && members.is_empty()) {
-            let member = acted.as_deref().map(|it| it.resolution.customer);
+            let member = acted.as_deref().map(|it| &it.resolution);
+            let member = member.map(|it| (it.customer, it.fragment));
             self.add_accounts(&mut event, member, accounts, (members, &at));
         }
         let Some(acted) = acted.take() else { return };
@@ -123,7 +127,7 @@ impl Groups {
     fn add_accounts(
         &mut self,
         event: &mut Prepared,
-        member: Option<CustomerId>,
+        member: Option<Member>,
         accounts: Vec<ResolvedGroup>,
         (members, at): (&[AccountNews], &At),
     ) {
@@ -213,18 +217,26 @@ fn one_each(accounts: Vec<ResolvedGroup>, event: &mut Prepared) -> Vec<ResolvedG
     each
 }
 
-/// The event as its account has it: that it happened, by whom, and what it tells of the account.
-fn of_account(
-    event: &Prepared,
-    member: Option<CustomerId>,
-    own: &mut ResolvedGroup,
-) -> stream::Event {
+/// The event as its account has it: that it happened, by whom, and what it tells of the account. Of
+/// an event of accounts alone each of these has the properties and the context too, which nobody
+/// else has; others stay with the customer who acted.
+fn of_account(event: &Prepared, member: Option<Member>, own: &mut ResolvedGroup) -> stream::Event {
     let resolution = &own.resolution;
     let is_own = resolution.fragment == resolution.customer.fragment();
     let joined = resolution.merged.iter().flat_map(|from| *from.as_bytes());
+    let apart = member.filter(|(customer, fragment)| customer.fragment() != *fragment);
+    let (properties, context_json) = match member {
+        Some(_) => (Vec::new(), String::new()),
+        None => (
+            event.event.properties.clone(),
+            event.event.context_json.clone(),
+        ),
+    };
     stream::Event {
         event_id: event.event.event_id.clone(),
         name: event.event.name.clone(),
+        properties,
+        context_json,
         traits: std::mem::take(&mut own.group.traits),
         sent_time_ms: event.event.sent_time_ms,
         sender_time_ms: event.event.sender_time_ms,
@@ -234,7 +246,8 @@ fn of_account(
             true => 0,
             false => own.epoch,
         },
-        member_id: member.map(id_bytes).unwrap_or_default(),
+        member_id: member.map(|(it, _)| id_bytes(it)).unwrap_or_default(),
+        member_fragment_id: apart.map(|(_, it)| id_bytes(it.into())).unwrap_or_default(),
         ..stream::Event::default()
     }
 }

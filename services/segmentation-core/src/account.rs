@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use decision::{Outcome, Poison};
 use kernel::{CustomerId, EventIdHash};
+use messages::convert;
 use messages::stream::v1::{
     AccountMembership, ChangeRecord, MembershipChanged, Record, change_record::Kind, record::Body,
 };
@@ -46,7 +47,7 @@ pub(crate) fn check(told: &MembershipChanged) -> Result<(), Poison> {
 pub(crate) fn repetition_id(record: &Record) -> Option<EventIdHash> {
     let subject = || CustomerId::try_from_bytes(&record.customer_id);
     match &record.body {
-        Some(Body::Event(event)) => EventIdHash::of(&event.event_id),
+        Some(Body::Event(event)) => convert::repetition_id(event),
         // At the account its number tells it.
         Some(Body::Membership(_)) if subject().is_ok_and(CustomerId::is_account) => None,
         Some(Body::Membership(told)) => id_of_change(told),

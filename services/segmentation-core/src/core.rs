@@ -5,7 +5,8 @@ use decision::{
     BoundedCounters, Core, Effects, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites,
     Poison, Split, Step,
 };
-use kernel::{CounterKey, EventIdHash, Owner, StreamName, Timestamp};
+use kernel::{CounterKey, Owner, StreamName, Timestamp};
+use messages::convert;
 use messages::stream::v1::{Event, Record, record::Body};
 
 use crate::adopt::adopt;
@@ -207,7 +208,7 @@ impl<'a> Pass<'a> {
         record: &Record,
         event: &Event,
     ) -> Result<Outcome, MissingParts> {
-        if let Some(id) = EventIdHash::of(&event.event_id) {
+        if let Some(id) = convert::repetition_id(event) {
             if self.state.event_ids.is_repeated(id, self.now)? {
                 return Ok(Outcome::Unchanged);
             }

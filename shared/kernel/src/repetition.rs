@@ -28,6 +28,19 @@ impl EventIdHash {
         (!event_id.is_empty()).then_some(Self(hash))
     }
 
+    /// Hashes the id of an event of an account in which a customer acted, given by the id of a
+    /// fragment: ids are those of customers, of whom two may send the same. As [`Self::of`] where
+    /// nobody acted, and `member` is empty.
+    pub fn of_account(event_id: &str, member: &[u8]) -> Option<Self> {
+        if member.is_empty() {
+            return Self::of(event_id);
+        }
+        // No id of an event has such a sign.
+        let hash = StableHash::new().with(event_id.as_bytes()).with(&[0]);
+        let hash = hash.with(member).finish();
+        (!event_id.is_empty()).then_some(Self(hash))
+    }
+
     /// Reads a hash as it is stored.
     pub const fn from_number(number: u64) -> Self {
         Self(number)
@@ -158,6 +171,11 @@ mod tests {
     fn an_event_without_an_id_has_no_hash() {
         assert_eq!(EventIdHash::of(""), None);
         assert_ne!(EventIdHash::of("a"), EventIdHash::of("b"));
+        let of = EventIdHash::of_account;
+        assert_eq!((of("", &[1]), of("a", &[])), (None, EventIdHash::of("a")));
+        assert_eq!(of("a", &[1]), of("a", &[1]));
+        assert_ne!(of("a", &[1]), of("a", &[2]));
+        assert_ne!(of("a", &[1]), EventIdHash::of("a"));
         let hash = id(1);
         assert_eq!(EventIdHash::from_number(hash.number()), hash);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kernel::{CustomerId, Properties, Value};
+use kernel::{CustomerId, EventIdHash, Properties, Value};
 use prost::bytes::Bytes;
 use serde_json::value::RawValue;
 
@@ -18,6 +18,18 @@ pub const NO_INSTANT: &str = "is no instant of the years 1 to 9999";
 /// Returns an id as records carry it.
 pub fn id_bytes(customer: CustomerId) -> Bytes {
     Bytes::copy_from_slice(customer.as_bytes())
+}
+
+/// Returns the id of an event by which its subject tells a repetition: at an account with who acted.
+/// Absent without an id.
+pub fn repetition_id(event: &stream::Event) -> Option<EventIdHash> {
+    let fragment = &event.member_fragment_id;
+    let member = if fragment.is_empty() {
+        &event.member_id
+    } else {
+        fragment
+    };
+    EventIdHash::of_account(&event.event_id, member)
 }
 
 /// Returns whether a protobuf timestamp is an instant of the years 1 to 9999.

@@ -143,6 +143,21 @@ pub(crate) fn prepare_account(
     })
 }
 
+/// Refuses an event of accounts alone none of whose groups names one.
+pub(super) fn check_somebody(
+    groups: &[stream::Group],
+    prepared: &[PreparedGroup],
+) -> Result<(), Vec<Violation>> {
+    if prepared.iter().any(|own| !own.screened.kept.is_empty()) {
+        return Ok(());
+    }
+    let dropped = |place| {
+        let own = prepared.iter().find(|own| own.place == Some(place))?;
+        own.screened.dropped.first()
+    };
+    Err(vec![nobody(groups, dropped)])
+}
+
 /// The fault of an event of accounts alone none of whose groups names one, with the reasons: those
 /// for which the key of a group at a place was left out.
 pub(crate) fn nobody<'a>(

@@ -80,6 +80,32 @@ fn an_account_learns_from_its_events_and_is_in_no_segment() {
 }
 
 #[test]
+fn an_id_counts_at_an_account_once_for_each_customer_who_acted() {
+    let mut account = Harness::account(1, compile(&ALL));
+    let id = |number| Bytes::copy_from_slice(customer(number).as_bytes());
+    let event = |member: Bytes, fragment: Bytes| Event {
+        event_id: "e-1".to_owned(),
+        name: "a".to_owned(),
+        member_id: member,
+        member_fragment_id: fragment,
+        ..Event::default()
+    };
+    for (sent, expected) in [
+        (event(id(8), Bytes::new()), 1),
+        (event(id(9), Bytes::new()), 2),
+        (event(Bytes::new(), Bytes::new()), 3),
+        (event(id(8), Bytes::new()), 3),
+        // The one was joined into the other meanwhile.
+        (event(id(9), id(8)), 3),
+        (event(Bytes::new(), Bytes::new()), 3),
+    ] {
+        account.record(DAY, Body::Event(sent));
+        account.forget();
+        assert_eq!(account.state.event_totals()[0].count, expected);
+    }
+}
+
+#[test]
 fn who_acted_is_not_kept_with_an_account() {
     let mut account = Harness::account(1, compile(&ALL));
     let member = customer(0x0192_4f7e_1c5b_7a3e_9d2c_5f0b_8a6c_1d23);

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use kernel::limits::REPETITION_TIME;
 use kernel::{AcceptMinute, CustomerId, EventIdHash, Repetitions, Timestamp};
+use messages::convert::repetition_id;
 
 use super::{EventLog, EventQuery, EventsBy, Found, PARTITIONS_AT_ONCE, read_events};
 use crate::LogError;
@@ -134,8 +135,8 @@ impl<'a> Look<'a> {
     /// The times of the earliest events that were seen of each id of the page that was seen more
     /// than once, in ascending order.
     fn earliest(&self, page: &[Found]) -> Vec<i64> {
-        let ids = page.iter().map(|found| &found.logged.event.event_id);
-        let ids: HashSet<EventIdHash> = ids.filter_map(|id| EventIdHash::of(id)).collect();
+        let events = page.iter().map(|found| &found.logged.event);
+        let ids: HashSet<EventIdHash> = events.filter_map(repetition_id).collect();
         let mut seen: HashMap<_, (usize, i64)> = HashMap::new();
         for event in self.seen.values() {
             if !ids.contains(&event.id) || !self.customers.contains(&event.customer) {
@@ -185,7 +186,7 @@ impl<'a> Look<'a> {
     /// Takes note of an event, once.
     fn see(&mut self, found: &Found) {
         let logged = &found.logged;
-        let id = EventIdHash::of(&logged.event.event_id);
+        let id = repetition_id(&logged.event);
         if let Some(id) = id.filter(|_| self.customers.contains(&logged.customer)) {
             let accepted = if self.is_on_stream_time {
                 logged.time

@@ -10,6 +10,7 @@ use messages::convert;
 use messages::identity::v1;
 use messages::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 use messages::identity::v1::group_traits::TraitsForm as GroupForm;
+use prost::Message as _;
 
 use crate::json::{self, Fields};
 use crate::limits::{EVENT_ID_CHARS, GROUP_TYPE_BYTES, IDENTIFIER_CHARS, IDENTIFIERS_PER_EVENT};
@@ -28,6 +29,8 @@ pub(crate) struct Draft<'t> {
     /// True where it may tell of its groups alone, and of nobody.
     pub(crate) is_of_groups: bool,
     pub(crate) properties: Option<Cow<'t, str>>,
+    /// True where the properties are traits of its group too, which tells them either way.
+    pub(crate) is_doubled: bool,
     pub(crate) traits: Option<Cow<'t, str>>,
     pub(crate) context: Option<Cow<'t, str>>,
     pub(crate) is_alias: bool,
@@ -109,7 +112,7 @@ impl<'t> Draft<'t> {
             }
         }
         let (groups, group_traits) = split(self.groups);
-        Ok(v1::Event {
+        let mut event = v1::Event {
             event_id: self.id.map(event_id).unwrap_or_default(),
             name: self.name.into_owned(),
             time: self.time.map(convert::timestamp),
@@ -129,7 +132,12 @@ impl<'t> Draft<'t> {
                 .map(|it| ContextForm::ContextJson(it.into_owned())),
             is_alias: self.is_alias,
             sequence: 0,
-        })
+        };
+        // Large ones are the group's alone: twice they would be more than an event may be.
+        if self.is_doubled && event.encoded_len() > EVENT_BYTES {
+            event.properties_form = None;
+        }
+        Ok(event)
     }
 }
 

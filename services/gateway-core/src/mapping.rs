@@ -241,15 +241,11 @@ impl Mapping {
             group.add(&mut draft, inputs, &field)?;
         }
         draft.is_of_groups = true;
-        match (draft.identifiers.is_empty(), draft.groups.is_empty()) {
-            (false, _) => {}
-            // It is about accounts alone: nobody has its properties.
-            (true, false) => return draft.finish("an identifier"),
-            (true, true) => {
-                let field = self.field("identifiers");
-                let text = "names nobody: none of its expressions finds a value";
-                return Err(Fault::new(Reason::NoIdentifier, &field, text));
-            }
+        let is_of_accounts = draft.identifiers.is_empty();
+        if is_of_accounts && draft.groups.is_empty() {
+            let field = self.field("identifiers");
+            let text = "names nobody: none of its expressions finds a value";
+            return Err(Fault::new(Reason::NoIdentifier, &field, text));
         }
         let properties = &self.properties;
         draft.properties = Some(if !properties.is_empty() {
@@ -260,7 +256,9 @@ impl Mapping {
             json::object([(VALUE, thing.text)].into_iter()).into()
         });
         let traits = self.traits.object(&self.named_traits, inputs);
-        draft.traits = (!json::is_empty_object(&traits)).then(|| traits.into());
+        // Of accounts alone there is nobody to have them.
+        let has_traits = !is_of_accounts && !json::is_empty_object(&traits);
+        draft.traits = has_traits.then(|| traits.into());
         draft.finish("an identifier")
     }
 

@@ -67,7 +67,7 @@ pub(crate) fn read<'t>(
 }
 
 /// Reads the group that an event tells of. Its traits are the group's; they are properties of the
-/// event too, where that is a person's.
+/// event too, where that is a person's and they are not too large to be there twice.
 fn describe_group<'t>(draft: &mut Draft<'t>, fields: &Fields<'t>) -> Result<(), Fault> {
     let Some(key) = id_of(fields, "groupId")? else {
         return Err(Fault::malformed(
@@ -84,6 +84,7 @@ fn describe_group<'t>(draft: &mut Draft<'t>, fields: &Fields<'t>) -> Result<(), 
         (draft.properties, draft.traits) = (None, None);
     }
     draft.is_of_groups = true;
+    draft.is_doubled = true;
     draft.groups.push(Group {
         kind: GROUP_TYPE.into(),
         key,

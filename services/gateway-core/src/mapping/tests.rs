@@ -228,14 +228,14 @@ fn groups_and_their_traits_are_found_by_expressions() {
         r#"Some(TraitsJson("{\"plan\":\"pro\",\"id\":77,\"seats\":5}"))"#
     );
     assert!(event.properties_form.is_some() && event.traits_form.is_some());
-    // Nobody is named: it is the account's, which has no properties and no traits of a person.
+    // Nobody is named: it is the account's, which has its properties, and no traits of a person.
     let alone = self::event(std::slice::from_ref(&own), &item.replace("\"id\":1,", ""));
     assert_eq!(
         (alone.groups, alone.group_traits),
         (event.groups, event.group_traits)
     );
     assert!(alone.identifiers.is_empty());
-    assert!(alone.properties_form.is_none() && alone.traits_form.is_none());
+    assert!(alone.properties_form.is_some() && alone.traits_form.is_none());
     match read(std::slice::from_ref(&own), r#"{"plan":"pro"}"#) {
         Mapped::Fault(fault) => assert_eq!(fault.reason.code(), "NO_IDENTIFIER"),
         other => panic!("{other:?}"),

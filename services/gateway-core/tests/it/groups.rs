@@ -44,6 +44,19 @@ fn traits_of_a_group_are_the_groups() {
 }
 
 #[test]
+fn large_traits_of_a_group_are_the_groups_alone() {
+    let large = "x".repeat(20_000);
+    let body = format!(r#"{{"userId":"u","groupId":"g","traits":{{"a":"{large}"}}}}"#);
+    let event = one("/v1/group", &body);
+    assert_eq!(
+        groups_of(&event),
+        [format!(r#"account=g {{"a":"{large}"}}"#)]
+    );
+    assert_eq!(properties_of(&event), "");
+    assert_eq!(identifiers(&event), ["user_id=u"]);
+}
+
+#[test]
 fn a_group_without_a_person_is_an_event_of_the_account() {
     let event = one(
         "/v1/group",

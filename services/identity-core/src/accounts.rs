@@ -57,8 +57,8 @@ impl AccountRules {
 
 impl Rules {
     /// Returns what an identifier of a customer says of an account: the `domain` of an e-mail
-    /// address that is not a mailbox provider's, nor excluded, and the rule for it; `None` where it
-    /// says nothing.
+    /// address that is neither a mailbox provider's nor a relay's, nor excluded, and the rule for
+    /// it; `None` where it says nothing.
     pub fn account_claim(&self, identifier: &Identifier) -> Option<(DomainRule, Identifier)> {
         let accounts = self.accounts();
         let (_, namespace) = self.find(&identifier.namespace)?;
@@ -67,7 +67,7 @@ impl Rules {
         }
         let (_, domains) = accounts.rules.find(DOMAIN)?;
         let domain = domain_of(&identifier.value).ok()?;
-        if domains.is_blocked(&domain) {
+        if domains.is_blocked(&domain) || domains.is_blocked_domain(&identifier.value) {
             return None;
         }
         let claim = Identifier {

@@ -108,7 +108,7 @@ fn namespace(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Name
         return None;
     }
     let is_built_in = usual.is_some();
-    check_numbers(definition, is_built_in, mistakes);
+    check_numbers(definition, (subject, is_built_in), mistakes);
     let plain = || Namespace::new(&definition.name, 0, 0, Normalizer::Trim);
     let usual = usual.unwrap_or_else(plain);
     let normalizer = read_normalizer(definition, usual.normalizer, mistakes)?;
@@ -191,13 +191,21 @@ fn read_subject(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<S
 }
 
 /// Checks numbers. Those of a built-in namespace may be left out.
-fn check_numbers(definition: &v1::Namespace, is_built_in: bool, mistakes: &mut Mistakes) {
+fn check_numbers(
+    definition: &v1::Namespace,
+    (subject, is_built_in): (Subject, bool),
+    mistakes: &mut Mistakes,
+) {
     let least = u32::from(!is_built_in);
     if !(least..=1_000).contains(&definition.priority) {
         mistakes.add("priority", "expected 1 to 1000; 1 is kept longest");
     }
     if !(least..=IDENTIFIERS_PER_CUSTOMER).contains(&definition.limit) {
-        let message = format!("expected 1 to {IDENTIFIERS_PER_CUSTOMER} values a customer");
+        let whose = match subject {
+            Subject::Customer => "a customer",
+            Subject::Account => "an account",
+        };
+        let message = format!("expected 1 to {IDENTIFIERS_PER_CUSTOMER} values {whose}");
         mistakes.add("limit", message);
     }
     if definition.window_seconds > WINDOW_SECONDS {

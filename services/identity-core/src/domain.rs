@@ -54,6 +54,14 @@ pub fn domain_of(email: &str) -> Result<String, NoDomain> {
 /// # Examples
 /// `https://ada@shop.EXAMPLE.co.uk:8443/cart` has `example.co.uk`.
 pub fn registrable(text: &str) -> Result<String, NoDomain> {
+    own_part(&host(text)?)
+}
+
+/// Returns the host name of a text as [`registrable`] reads it, whole.
+///
+/// # Errors
+/// [`NoDomain`].
+pub(crate) fn host(text: &str) -> Result<String, NoDomain> {
     if text.len() > TEXT_BYTES {
         return Err(NoDomain::NoHost);
     }
@@ -62,6 +70,14 @@ pub fn registrable(text: &str) -> Result<String, NoDomain> {
     let host = ascii(host)?;
     let host = host.strip_suffix('.').unwrap_or(&host);
     check_labels(host)?;
+    Ok(host.to_owned())
+}
+
+/// Returns the registrable part of a host name.
+///
+/// # Errors
+/// [`NoDomain`].
+pub(crate) fn own_part(host: &str) -> Result<String, NoDomain> {
     let suffix = psl::suffix(host.as_bytes()).ok_or(NoDomain::NoHost)?;
     if !suffix.is_known() {
         return Err(NoDomain::UnknownSuffix);

@@ -8,8 +8,8 @@ use regex::RegexSet;
 
 use crate::blocked::{bare, is_blocked, is_name_of, unquote};
 use crate::built_in::built_in;
-use crate::domain::registrable;
-use crate::freemail::is_freemail;
+use crate::domain::{host, own_part};
+use crate::freemail::{is_freemail, is_relay};
 use crate::invisible::without_invisible;
 use crate::limits::FAN_OUT;
 use crate::normalizer::{MalformedValue, Normalizer, phone};
@@ -206,13 +206,17 @@ impl Namespace {
             || patterns.is_some_and(|patterns| patterns.is_match(unquote(&visible)))
     }
 
-    /// Returns whether a value is of a domain that is nobody's, in whatever host below it.
-    fn is_blocked_domain(&self, value: &str) -> bool {
-        let domain = (self.normalizer == Normalizer::Domain).then(|| registrable(value));
-        let Some(Ok(domain)) = domain else {
+    /// Returns whether a value is of a domain that is nobody's, in whatever host below it, or of a
+    /// host at which addresses stand for others.
+    pub(crate) fn is_blocked_domain(&self, value: &str) -> bool {
+        let host = (self.normalizer == Normalizer::Domain).then(|| host(value));
+        let Some(Ok(host)) = host else {
             return false;
         };
-        is_freemail(&domain) || self.blocked.contains(domain.as_str())
+        let Ok(domain) = own_part(&host) else {
+            return false;
+        };
+        is_relay(&host) || is_freemail(&domain) || self.blocked.contains(domain.as_str())
     }
 }
 

@@ -105,6 +105,7 @@ fn the_key_of_a_group_is_screened_alone() {
             "https://mail.GMAIL.com/x",
             DropReason::BlockedValue,
         ),
+        ("domain", "Marketplace.Amazon.de", DropReason::BlockedValue),
     ] {
         let screened = screen(group, key).expect("a namespace");
         assert!(screened.kept.is_empty(), "{group}={key}");
@@ -151,6 +152,10 @@ fn the_domain_of_an_address_names_an_account_unless_it_is_nobodys() {
         ("ada@acme.com", Some("acme.com")),
         ("ada@gmail.com", None),
         ("ada@mail.yahoo.co.jp", None),
+        ("x1@privaterelay.appleid.com", None),
+        ("1+ada@users.noreply.github.com", None),
+        ("ada@github.com", Some("github.com")),
+        ("ada@example.org", None),
         ("ada@partner.com", None),
         ("ada@eu.partner.com", None),
         ("ada@müller.de", None),
@@ -284,5 +289,10 @@ fn whom_a_namespace_names_is_one_of_two_and_that_of_the_built_in_ones_is_theirs(
         [("disabled".to_owned(), expected.to_owned())]
     );
     let bare = mistakes(named("badge", v1::Subject::Account));
-    assert_eq!(bare[0].0, "priority");
+    let expected = [
+        ("priority", "expected 1 to 1000; 1 is kept longest"),
+        ("limit", "expected 1 to 1000 values an account"),
+    ];
+    let expected = expected.map(|(path, message)| (path.to_owned(), message.to_owned()));
+    assert_eq!(bare, expected);
 }

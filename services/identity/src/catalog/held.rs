@@ -31,7 +31,7 @@ pub(super) async fn against(
     if before.map(Namespace::uniqueness) != Some(after.uniqueness()) {
         let counts = store.value_counts(after.name()).await?;
         let before = before.map(Namespace::uniqueness);
-        let fault = uniqueness_fault(before, after.uniqueness(), counts);
+        let fault = uniqueness_fault(before, after, counts);
         faults.extend(fault.map(|fault| ("namespace.uniqueness", fault)));
     }
     Ok(faults)
@@ -60,13 +60,22 @@ async fn subject_fault(store: &IdentityStore, after: &Namespace) -> Result<Optio
     Ok(None)
 }
 
+/// Returns the word for those whom values of a namespace name.
+fn subjects(namespace: &Namespace) -> &'static str {
+    match namespace.subject() {
+        Subject::Customer => "customers",
+        Subject::Account => "accounts",
+    }
+}
+
 /// Returns the reason for which stored values cannot have another uniqueness. Where nobody knows
 /// which they had, it is told by where they are.
 fn uniqueness_fault(
     before: Option<Uniqueness>,
-    after: Uniqueness,
+    after: &Namespace,
     counts: ValueCounts,
 ) -> Option<String> {
+    let (named, after) = (subjects(after), after.uniqueness());
     let ValueCounts {
         owned,
         listed,
@@ -80,7 +89,7 @@ fn uniqueness_fault(
     };
     let several = match of_several {
         0 => String::new(),
-        some => format!(", {some} of them with several customers"),
+        some => format!(", {some} of them with several {named}"),
     };
     (owned + listed > 0).then(|| {
         format!(
@@ -170,7 +179,8 @@ impl Readings {
             let joined = match joined {
                 0 => String::new(),
                 some => {
-                    format!(" ({some} of them as one that is stored too, which joins customers)")
+                    let named = subjects(after);
+                    format!(" ({some} of them as one that is stored too, which joins {named})")
                 }
             };
             reasons.push(format!(

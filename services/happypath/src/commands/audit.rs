@@ -13,6 +13,7 @@ use proto::audit::v1::{Entry, EntryFilter, ForgetSubjectsRequest, ListEntriesReq
 use rpc::PeerChannel;
 use serde_json::{Value, json};
 
+use crate::account_key::find_account;
 use crate::client::{Connection, ServiceName, ask, request_id};
 use crate::customer_key::find_customer;
 use crate::failure::Failure;
@@ -84,7 +85,7 @@ struct Chosen {
     /// Until before this time
     #[arg(long, value_name = "TIME", value_parser = time_of_flag)]
     to: Option<prost_types::Timestamp>,
-    /// About this customer: an id, or an identifier such as user_id:u1
+    /// About this customer or account: an id, or an identifier such as user_id:u1 or account:acme
     #[arg(long)]
     customer: Option<String>,
     /// By this caller, by id
@@ -96,11 +97,11 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// Makes a filter; a customer is looked up for the ids of all of their fragments.
+    /// Makes a filter; a customer or account is looked up for the ids of all of its fragments.
     async fn filter(&self, connection: &Connection) -> Result<EntryFilter, Failure> {
         let customer_ids = match &self.customer {
             None => Vec::new(),
-            Some(customer) => find_customer(connection, customer, "").await?.fragment_ids,
+            Some(subject) => fragments(connection, subject).await?,
         };
         Ok(EntryFilter {
             start_time: self.from,
@@ -127,7 +128,7 @@ struct ListArgs {
 
 #[derive(Debug, clap::Args)]
 struct ForgetArgs {
-    /// The customer: an id, or an identifier such as user_id:u1
+    /// The customer or account: an id, or an identifier such as user_id:u1 or account:acme
     customer: String,
     #[command(flatten)]
     place: Place,
@@ -201,10 +202,9 @@ fn show(entries: &[Entry]) -> Result<(), Failure> {
 }
 
 async fn forget(args: ForgetArgs) -> Result<(), Failure> {
-    let customer = find_customer(&args.place.connection, &args.customer, "").await?;
     let request = ForgetSubjectsRequest {
         request_id: request_id(),
-        customer_ids: customer.fragment_ids,
+        customer_ids: fragments(&args.place.connection, &args.customer).await?,
     };
     let answer = args.place.client()?.forget_subjects(ask(request)).await?;
     let answer = answer.into_inner();
@@ -212,7 +212,17 @@ async fn forget(args: ForgetArgs) -> Result<(), Failure> {
         return print_json(&json_of(&answer)?);
     }
     print(match answer.forgotten_count {
-        0 => "The log has no key of this customer: no entry names them.",
-        _ => "Nobody can tell any more which entries are about this customer.",
+        0 => "The log has no key of this customer or account: no entry names it.",
+        _ => "Nobody can tell any more which entries are about this customer or account.",
     })
+}
+
+/// Returns the ids of all fragments of a customer, or of an account where there is no such customer.
+async fn fragments(connection: &Connection, text: &str) -> Result<Vec<String>, Failure> {
+    let no_customer = match find_customer(connection, text, "").await {
+        Ok(customer) => return Ok(customer.fragment_ids),
+        Err(failure) => failure,
+    };
+    let account = find_account(connection, text).await;
+    account.map_or(Err(no_customer), |it| Ok(it.fragment_ids))
 }

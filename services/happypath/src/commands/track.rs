@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use proto::identity::v1::event::{PropertiesForm, TraitsForm};
-use proto::identity::v1::{Event, Identifier, IngestRequest, Lane, ResolvedEvent, ResolvedGroup};
+use proto::identity::v1::{
+    Event, GroupTraits, Identifier, IngestRequest, Lane, ResolvedEvent, ResolvedGroup, group_traits,
+};
 use serde_json::json;
 
 use crate::client::{Connection, ask, request_id};
@@ -25,6 +27,9 @@ pub(crate) struct Args {
     /// theirs alone
     #[arg(long = "group", value_name = "TYPE=KEY", value_parser = pair)]
     groups: Vec<(String, String)>,
+    /// Traits of such an account that it tells, such as account.plan=pro
+    #[arg(long = "group-trait", value_name = "TYPE.NAME=VALUE", requires = "groups", value_parser = group_trait)]
+    group_traits: Vec<GroupTrait>,
     /// Properties of the event; numbers and true or false are read as such
     #[arg(long = "property", value_name = "NAME=VALUE", value_parser = pair)]
     properties: Vec<(String, String)>,
@@ -53,6 +58,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             ))
         })?,
     };
+    if args.ids.is_empty() && !args.traits.is_empty() {
+        return Err(Failure::mistake(
+            "--trait: the event names no customer who could have it: traits of an account are told with \
+             --group-trait, such as --group-trait account.plan=pro",
+        ));
+    }
     let (identifiers, other_identifiers) = told_apart(args.ids);
     let event = Event {
         event_id: args.event_id.unwrap_or_default(),
@@ -61,6 +72,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         identifiers,
         other_identifiers,
         groups: args.groups.into_iter().collect(),
+        group_traits: by_group(args.group_traits),
         properties_form: object(args.properties).map(PropertiesForm::PropertiesJson),
         traits_form: object(args.traits).map(TraitsForm::TraitsJson),
         ..Event::default()
@@ -137,6 +149,45 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A trait of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct GroupTrait {
+    /// The type of the group.
+    group: String,
+    name: String,
+    value: String,
+}
+
+fn group_trait(text: &str) -> Result<GroupTrait, String> {
+    let parts = text.split_once('=').and_then(|(path, value)| {
+        let (group, name) = path.split_once('.')?;
+        let is_full = ![group, name, value].contains(&"");
+        is_full.then(|| GroupTrait {
+            group: group.to_owned(),
+            name: name.to_owned(),
+            value: value.to_owned(),
+        })
+    });
+    parts.ok_or_else(|| {
+        "expected the type of a group, a dot, a name, = and a value, such as account.plan=free"
+            .to_owned()
+    })
+}
+
+/// Returns the traits of each account, by the type of its group.
+fn by_group(traits: Vec<GroupTrait>) -> HashMap<String, GroupTraits> {
+    let mut pairs: HashMap<String, Vec<(String, String)>> = HashMap::new();
+    for own in traits {
+        let told = pairs.entry(own.group).or_default();
+        told.push((own.name, own.value));
+    }
+    let told = pairs.into_iter().map(|(group, pairs)| {
+        let traits_form = object(pairs).map(group_traits::TraitsForm::TraitsJson);
+        (group, GroupTraits { traits_form })
+    });
+    told.collect()
+}
+
 /// Returns the first identifier of each namespace, and the others.
 fn told_apart(ids: Vec<(String, String)>) -> (HashMap<String, String>, Vec<Identifier>) {
     let (mut first, mut others) = (HashMap::new(), Vec::new());
@@ -157,4 +208,36 @@ fn told_apart(ids: Vec<(String, String)>) -> (HashMap<String, String>, Vec<Ident
 fn object(pairs: Vec<(String, String)>) -> Option<String> {
     let pairs = pairs.into_iter();
     value::object(&pairs.map(|(name, text)| (name, scalar(&text))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traits_of_accounts_are_told_by_the_type_of_their_group() {
+        let read = |text: &str| group_trait(text).expect("a trait");
+        let told = by_group(vec![
+            read("account.plan=pro"),
+            read("workspace.seats=40"),
+            read("account.address.city=a=b"),
+        ]);
+        let of = |group: &str| told[group].traits_form.clone();
+        let json = |text: &str| Some(group_traits::TraitsForm::TraitsJson(text.to_owned()));
+        assert_eq!(
+            of("account"),
+            json(r#"{"address.city":"a=b","plan":"pro"}"#)
+        );
+        assert_eq!(of("workspace"), json(r#"{"seats":40}"#));
+        for text in [
+            "plan=pro",
+            "account.plan",
+            "account.=pro",
+            ".plan=pro",
+            "account.plan=",
+        ] {
+            let fault = group_trait(text).expect_err("no trait");
+            assert!(fault.contains("such as account.plan=free"), "{text}");
+        }
+    }
 }

@@ -330,3 +330,26 @@ fn all_that_is_known_about_an_account_is_exported() {
     assert_eq!(code, 3, "{told}");
     assert_eq!(dev.refused("accounts export account:none").0, 3);
 }
+
+#[test]
+fn an_event_of_an_account_alone_keeps_all_that_it_says() {
+    let dev = Dev::start();
+    dev.ok(
+        "track invoiced --group account=acme --property amount=10 --group-trait account.plan=pro",
+    );
+    dev.ok("track seen --id user_id=ada --group account=acme --property page=home");
+    dev.settle();
+    let shown = dev.json("accounts get account:acme");
+    assert_eq!(shown["profile"]["traits"], json!({"plan": "pro"}));
+    let recent = list(&shown["profile"], "recent_events");
+    let of = |name: &str| {
+        let mut all = recent.iter();
+        let own = all.find(|it| text(&it["name"]) == name);
+        own.map(|it| it["properties"].clone())
+    };
+    assert_eq!(of("invoiced"), Some(json!({"amount": 10})), "{shown}");
+    assert_eq!(of("seen"), Some(json!({})), "they are the customer's");
+    let (code, told) = dev.refused("track invoiced --group account=acme --trait plan=pro");
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("--group-trait account.plan=pro"), "{told}");
+}

@@ -1,4 +1,5 @@
-//! The heads of the audit log, kept from one verification to the next.
+//! The audit log from the command line: heads that are kept, and entries about one customer or
+//! account.
 
 use serde_json::Value;
 
@@ -51,4 +52,23 @@ fn heads_are_kept_from_the_first_verification_on() {
     let kept = std::fs::read_to_string(&heads).expect("the heads");
     assert_eq!(kept, other, "heads that do not fit are evidence");
     dev.stop();
+}
+
+#[test]
+fn entries_are_asked_for_by_an_account_as_by_a_customer() {
+    let dev = Dev::start();
+    dev.ok("accounts put account:acme domain:acme.com");
+    let read = dev.json("accounts get account:acme");
+    let id = read["account"]["account_id"].as_str().expect("an id");
+    // Without keys nobody is told from another, and the log has no reads.
+    for account in ["account:acme", "domain:acme.com", id] {
+        let listed = dev.ok(&format!("audit list --customer {account}"));
+        assert_eq!(listed, "There is no such entry in the log.\n");
+        let forgotten = dev.ok(&format!("audit forget {account}"));
+        assert!(forgotten.starts_with("The log has no key"), "{forgotten}");
+    }
+    let (code, said) = dev.refused("audit list --customer user_id:none");
+    assert_eq!(code, 3, "{said}");
+    let (code, said) = dev.refused("audit list --customer account:none");
+    assert_eq!(code, 3, "{said}");
 }

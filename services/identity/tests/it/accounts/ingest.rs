@@ -37,6 +37,7 @@ async fn an_account_is_found_by_its_key_and_has_a_record_of_the_event_of_its_own
     };
     assert_eq!((own.event_id.as_str(), own.name.as_str()), ("e1", "visit"));
     assert_eq!(own.member_id.as_ref(), ann.as_bytes());
+    assert!(own.member_fragment_id.is_empty(), "it is the member's own");
     assert_eq!(own.fragment_id.as_ref(), acme.as_bytes());
     let traits: Vec<(&str, bool)> = own
         .traits
@@ -157,6 +158,7 @@ async fn an_event_of_accounts_alone_is_of_nobody_else() {
     event.name = "group".to_owned();
     event.group_traits = [("account".to_owned(), told(r#"{"plan":"pro"}"#))].into();
     event.properties_form = Some(PropertiesForm::PropertiesJson(r#"{"amount":5}"#.to_owned()));
+    event.context_form = Some(ContextForm::ContextJson(r#"{"ip":"10.0.0.1"}"#.to_owned()));
     let events = vec![
         acted("user_id=ann", "", 1),
         event,
@@ -171,7 +173,13 @@ async fn an_event_of_accounts_alone_is_of_nobody_else() {
     assert_ne!(customer(ann), customer(bob));
     let records = world.events_of(account(alone)).await;
     assert_eq!(records.len(), 2);
-    assert!(records[0].member_id.is_empty() && records[0].properties.is_empty());
+    // Nobody else has its properties and its context, so each account does.
+    let smith = alone.groups[1].account().expect("one");
+    for own in [&records[0], &world.events_of(smith).await[0]] {
+        assert!(own.member_id.is_empty());
+        assert_eq!(own.properties[0].name, "amount");
+        assert_eq!(own.context_json, r#"{"ip":"10.0.0.1"}"#);
+    }
     assert_eq!(records[0].traits.len(), 1);
     assert_eq!(records[1].member_id.as_ref(), customer(bob).as_bytes());
     assert_eq!(world.events_of(customer(ann)).await.len(), 1);

@@ -1,6 +1,7 @@
 //! The stores that an erasure is tried on, and the look at every byte of them.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -39,8 +40,11 @@ fn check_files_clean(folder: &Path) {
     files(folder, &mut all);
     assert!(!all.is_empty());
     for path in all {
-        let bytes = std::fs::read(&path).expect("a file");
-        check_clean(&path.display().to_string(), &bytes);
+        match std::fs::read(&path) {
+            Ok(bytes) => check_clean(&path.display().to_string(), &bytes),
+            // A process that runs removes files meanwhile.
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
+        }
     }
 }
 
@@ -91,6 +95,11 @@ impl Stores {
             .open(&self.log)
             .expect("a file");
         Dev::start_to(folder, &settings, Stdio::from(log))
+    }
+
+    /// Holds that nothing of the person is in any file of a process that runs.
+    pub(super) fn check_folder(dev: &Dev) {
+        check_files_clean(&dev.folder.path().join("stores"));
     }
 
     /// Holds that nothing of the person is in any store, with the process stopped.

@@ -164,7 +164,14 @@ impl Saga {
             by_ticket.entry(ticket).or_default().push(place);
         }
         for (ticket, places) in by_ticket {
-            let scrubbed = self.parts.hot.scrub(ticket.as_deref()).await?;
+            let scrubbed = self.parts.hot.scrub(ticket.as_deref()).await;
+            let scrubbed = scrubbed.inspect_err(|_| {
+                batch.wait(
+                    &places,
+                    Step::HotStore,
+                    "the hot store failed; it is asked again",
+                );
+            })?;
             if scrubbed.is_done {
                 batch.finish_with(&places, Step::HotStore, &scrubbed.detail);
                 continue;

@@ -1,5 +1,6 @@
-//! Keeps up with what other processes changed: whom they erased, and whom they took apart or gave
-//! an identifier of somebody else. What the caches know of these is forgotten.
+//! Keeps up with what other processes changed: whom they erased, whom they took apart or gave an
+//! identifier of somebody else, and whose memberships they ended. What the caches know of these is
+//! forgotten.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,8 +28,8 @@ struct Place {
 }
 
 impl Intake {
-    /// Reads whom other processes erased, took apart and moved since the last time, and forgets
-    /// what the caches know of them.
+    /// Reads whom other processes erased, took apart, moved and ended memberships of since the last
+    /// time, and forgets what the caches know of them.
     ///
     /// # Errors
     /// [`KeyError`]: the next look reads the same.
@@ -60,10 +61,12 @@ impl Intake {
     /// Forgets what the caches know of fragments, which are gone, or somebody else's.
     pub(crate) fn part(&self, fragments: &HashSet<FragmentId>) {
         self.resolver.part(fragments);
+        self.pairs.part(fragments);
     }
 
     fn forget_all(&self) {
         self.resolver.cache.clear();
+        self.pairs.clear();
     }
 }
 

@@ -116,6 +116,9 @@ pub const MEMBERSHIPS_OF_ACCOUNT: u64 = 100_000;
 pub const BUYING_GROUPS_OF_ACCOUNT: u64 = 1_000;
 /// Memberships that events said, of which a process remembers that they are on record: 20 MB.
 pub const CACHED_MEMBERSHIPS: u64 = 200_000;
+/// Pairs of a customer and an account that are looked up in that memory one by one where others
+/// ended memberships of theirs: beyond this it is gone through.
+pub const PAIRS_LOOKED_UP: usize = 10_000;
 /// News of accounts taken over by one look.
 pub const ACCOUNT_NEWS_TAKEN: u64 = 100;
 /// Fragments whose memberships one look goes through.

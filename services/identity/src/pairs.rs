@@ -2,16 +2,17 @@
 //! SQL.
 //!
 //! A membership is one of fragments, so that no merge and no unmerge makes what is known wrong. Who
-//! ends one here has it forgotten; what another replica ended is seen once the time of what is
-//! known is over, and until then events do not revive it.
+//! ends one here has it forgotten; what another replica ended is forgotten by the next look at what
+//! others changed, and until then events do not revive it.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use kernel::{FragmentId, Timestamp};
 use quick_cache::sync::Cache;
 
-use crate::limits::{CACHE_TTL, CACHED_MEMBERSHIPS};
+use crate::limits::{CACHE_TTL, CACHED_MEMBERSHIPS, PAIRS_LOOKED_UP};
 
 /// The fragment of a customer, and that of an account.
 pub(crate) type Pair = (FragmentId, FragmentId);
@@ -87,6 +88,35 @@ impl KnownPairs {
         self.pairs.remove(&(customer, account));
     }
 
+    /// Forgets the memberships both of whose fragments are among some that others changed.
+    pub(crate) fn part(&self, fragments: &HashSet<FragmentId>) {
+        let all = fragments.iter().copied();
+        let (accounts, customers): (Vec<FragmentId>, Vec<FragmentId>) =
+            all.partition(|it| it.is_account());
+        if accounts.is_empty() || customers.is_empty() {
+            return;
+        }
+        self.endings.fetch_add(1, Ordering::SeqCst);
+        if accounts.len().saturating_mul(customers.len()) > PAIRS_LOOKED_UP {
+            let is_other = |(customer, account): &Pair| {
+                !fragments.contains(customer) || !fragments.contains(account)
+            };
+            self.pairs.retain(|pair, _| is_other(pair));
+            return;
+        }
+        for account in accounts {
+            for customer in &customers {
+                self.pairs.remove(&(*customer, account));
+            }
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.endings.fetch_add(1, Ordering::SeqCst);
+        self.pairs.clear();
+    }
+
     fn second(&self) -> u64 {
         self.start.elapsed().as_secs()
     }
@@ -116,5 +146,29 @@ mod tests {
         assert_eq!((pairs.since(&one), pairs.since(&other)), (None, None));
         pairs.hold([(one, at(5))].into_iter(), pairs.endings());
         assert_eq!(pairs.since(&one), Some(at(5)));
+    }
+
+    #[test]
+    fn what_others_ended_is_not_known_and_all_else_is() {
+        let id = |number| FragmentId::new(Uuid::from_u128(number));
+        let account = |number| id(number).into_account();
+        let pairs = KnownPairs::new();
+        let at = Timestamp::from_millis(5);
+        for many in [0, 200] {
+            let all = [(1, 9), (2, 9), (1, 8)].map(|(one, two)| (id(one), account(two)));
+            pairs.hold(all.into_iter().map(|it| (it, at)), pairs.endings());
+            let before = pairs.endings();
+            let more = (0..many).flat_map(|it| [id(100 + it), account(100 + it)]);
+            pairs.part(&more.chain([id(1), account(9)]).collect());
+            let known = all.map(|it| pairs.since(&it).is_some());
+            assert_eq!(known, [false, true, true]);
+            pairs.hold([(all[0], at)].into_iter(), before);
+            assert_eq!(pairs.since(&all[0]), None);
+        }
+        let before = pairs.endings();
+        pairs.part(&[id(2), id(1)].into());
+        assert_eq!(pairs.endings(), before, "nobody left an account");
+        pairs.clear();
+        assert_eq!(pairs.since(&(id(2), account(9))), None);
     }
 }

@@ -84,7 +84,7 @@ impl Times {
 }
 
 /// Returns whether a time says anything: not where it is the zero time of a language.
-fn is_set(time: &prost_types::Timestamp) -> bool {
+pub(crate) fn is_set(time: &prost_types::Timestamp) -> bool {
     time.seconds != *convert::SECONDS.start() || time.nanos != 0
 }
 

@@ -13,6 +13,7 @@ use super::named::Named;
 use crate::kind::Kind;
 use crate::limits::PAGE_SIZE;
 use crate::rpc::append_failure;
+use crate::sender_clock::is_set;
 use crate::store::{AccountError, AccountNews, MembershipPut, MembershipRecord, MembershipSource};
 
 impl AccountRpc {
@@ -61,10 +62,9 @@ impl AccountRpc {
     ) -> Result<v1::EndMembershipResponse, Failure> {
         let name = request.membership_id;
         let id = Uuid::try_parse(&name).map_err(Failure::internal)?;
-        let now = self.rpc().intake.moment();
         let end = instant("end_time", request.end_time.as_ref())?;
         let intake = &self.rpc().intake;
-        let ended = intake.store.end_membership(id, end.unwrap_or(now.at), now);
+        let ended = intake.store.end_membership(id, end, intake.moment());
         let ended = ended.await.map_err(|error| match error {
             AccountError::NotFound => {
                 Failure::not_found(ErrorReason::MembershipNotFound, "membership", &name)
@@ -207,12 +207,12 @@ fn read_key(key: &[u8]) -> Option<(bool, Uuid)> {
     Some((*is_primary == 1, Uuid::from_slice(id).ok()?))
 }
 
-/// Reads a time of a request.
+/// Reads a time of a request; the zero time of a language is none, as it is in events.
 fn instant(
     field: &str,
     time: Option<&prost_types::Timestamp>,
 ) -> Result<Option<Timestamp>, Failure> {
-    match time {
+    match time.filter(|time| is_set(time)) {
         None => Ok(None),
         Some(time) if convert::is_instant(time) => Ok(Some(convert::instant(time))),
         Some(_) => Err(Failure::invalid([Violation::new(

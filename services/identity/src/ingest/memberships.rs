@@ -1,7 +1,7 @@
 //! Memberships that events and domains say of: written once for a new pair, all of a batch at once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use kernel::{CustomerId, Timestamp};
 use sea_orm::DbErr;
@@ -40,12 +40,15 @@ impl Intake {
         let endings = self.pairs.endings();
         let tables = self.resolver.tables();
         let taken = tables.take_memberships(&rows, self.moment()).await?;
-        self.metrics.memberships_left_out(taken.over_limit.len());
+        let left_out = taken.over_limit.iter().map(|place| new[*place].fragments);
+        let left_out: HashSet<Pair> = left_out.collect();
+        self.metrics.memberships_left_out(left_out.len());
         // A later event revives what was ended, and of somebody who is gone nothing is known. What
         // is beyond a limit is not asked for again for a while.
         let asked_again =
             |place: &usize| taken.unknown.contains(place) || taken.ended.contains(place);
-        let held = new.iter().enumerate();
+        // The earliest one of a pair last: it stays.
+        let held = new.iter().enumerate().rev();
         let held = held.filter(|(place, own)| own.is_of_event() && !asked_again(place));
         let held = held.map(|(_, own)| (own.fragments, own.time));
         self.pairs.hold(held, endings);
@@ -61,10 +64,12 @@ impl Intake {
         }
     }
 
-    /// Returns those that are not known to be on record, each pair of a source once.
+    /// Returns those that are not known to be on record, each pair of a source with its earliest
+    /// time, and behind that with its latest one, which may be after an end that the other is
+    /// before.
     fn not_known(&self, claimed: Vec<Claimed>) -> Vec<Claimed> {
         let mut new: Vec<Claimed> = Vec::new();
-        let mut places: HashMap<(Pair, MembershipSource), usize> = HashMap::new();
+        let mut places: HashMap<(Pair, MembershipSource), (usize, usize)> = HashMap::new();
         for own in claimed {
             let since = own.is_of_event().then(|| self.pairs.since(&own.fragments));
             let since = since.flatten();
@@ -73,12 +78,22 @@ impl Intake {
             }
             match places.entry((own.fragments, own.source)) {
                 Entry::Vacant(entry) => {
-                    entry.insert(new.len());
+                    entry.insert((new.len(), new.len()));
                     new.push(own);
                 }
-                Entry::Occupied(entry) => {
-                    let first = &mut new[*entry.get()];
-                    first.time = first.time.min(own.time);
+                Entry::Occupied(mut entry) => {
+                    let (first, last) = *entry.get();
+                    let times = (new[first].time.min(own.time), new[last].time.max(own.time));
+                    new[first].time = times.0;
+                    if first != last {
+                        new[last].time = times.1;
+                    } else if times.0 < times.1 {
+                        entry.get_mut().1 = new.len();
+                        new.push(Claimed {
+                            time: times.1,
+                            ..own
+                        });
+                    }
                 }
             }
         }

@@ -69,15 +69,37 @@ pub(super) async fn member_count(
     account: CustomerId,
     at: Timestamp,
 ) -> Result<u32, DbErr> {
-    let mut select = joined();
-    let customers = Expr::col((Alias::new(CUSTOMER), fragment::Column::RootId));
-    select
-        .expr_as(customers.count_distinct(), Alias::new("number"))
-        .and_where(Expr::col((Alias::new(ACCOUNT), fragment::Column::RootId)).eq(account.uuid()))
-        .cond_where(holds(at));
-    let row = connection.query_one(&select).await?;
-    let number: Option<i64> = row.map(|row| row.try_get("", "number")).transpose()?;
-    Ok(u32::try_from(number.unwrap_or(0)).unwrap_or(u32::MAX))
+    let counts = member_counts(connection, &[account], at).await?;
+    Ok(counts.get(&account).copied().unwrap_or(0))
+}
+
+/// Counts the customers who are members of accounts at a time, as of one. Those without members are
+/// left out.
+pub(super) async fn member_counts(
+    connection: &impl ConnectionTrait,
+    accounts: &[CustomerId],
+    at: Timestamp,
+) -> Result<HashMap<CustomerId, u32>, DbErr> {
+    let mut counts = HashMap::new();
+    for chunk in accounts.chunks(ROWS_PER_STATEMENT) {
+        let root = |of: &'static str| (Alias::new(of), fragment::Column::RootId);
+        let mut select = joined();
+        select
+            .expr_as(Expr::col(root(ACCOUNT)), Alias::new("account"))
+            .expr_as(
+                Expr::col(root(CUSTOMER)).count_distinct(),
+                Alias::new("number"),
+            )
+            .and_where(Expr::col(root(ACCOUNT)).is_in(chunk.iter().map(|it| it.uuid())))
+            .cond_where(holds(at))
+            .group_by_col(root(ACCOUNT));
+        for row in connection.query_all(&select).await? {
+            let account = CustomerId::new(row.try_get::<Uuid>("", "account")?);
+            let number: i64 = row.try_get("", "number")?;
+            counts.insert(account, u32::try_from(number).unwrap_or(u32::MAX));
+        }
+    }
+    Ok(counts)
 }
 
 /// Returns the customers or accounts that fragments belong to; none for those that nobody has.
@@ -189,6 +211,8 @@ pub(super) struct Tally {
     pub(super) number: i64,
     /// The members that its newest news told of; absent where there are none.
     pub(super) told_count: Option<i64>,
+    /// The time as of which they were counted, of any account that is part of it now.
+    pub(super) told_time: Option<Timestamp>,
 }
 
 /// Reads the numbers of accounts, given by their canonical ids.
@@ -206,6 +230,7 @@ pub(super) async fn tallies(
         .column((account_tally::Entity, account_tally::Column::NewsNumber))
         .column((account_tally::Entity, account_tally::Column::FragmentId))
         .column((account_tally::Entity, account_tally::Column::ToldCount))
+        .column((account_tally::Entity, account_tally::Column::ToldTime))
         .from(account_tally::Entity)
         .inner_join(
             fragment::Entity,
@@ -222,6 +247,8 @@ pub(super) async fn tallies(
         let own = tallies.entry(root).or_default();
         own.memberships += row.try_get::<i64>("", "membership_count")?;
         own.number = Ord::max(own.number, row.try_get("", "news_number")?);
+        let told_time: Option<i64> = row.try_get("", "told_time")?;
+        own.told_time = own.told_time.max(told_time.map(Timestamp::from_millis));
         if row.try_get::<Uuid>("", "fragment_id")? == root.uuid() {
             own.told_count = row.try_get("", "told_count")?;
         }
@@ -229,31 +256,80 @@ pub(super) async fn tallies(
     Ok(tallies)
 }
 
-/// Notes the number of the newest news of an account, whose numbers are locked.
-pub(super) async fn set_number(
+/// Notes the numbers of the newest news of accounts, whose numbers are locked.
+pub(super) async fn set_numbers(
     transaction: &DatabaseTransaction,
-    account: CustomerId,
-    number: i64,
+    numbers: &BTreeMap<CustomerId, i64>,
 ) -> Result<(), DbErr> {
-    account_tally::Entity::update_many()
-        .col_expr(account_tally::Column::NewsNumber, Expr::val(number))
-        .filter(account_tally::Column::FragmentId.eq(account.uuid()))
-        .exec(transaction)
-        .await?;
-    Ok(())
+    let rows = numbers.iter().map(|(account, number)| {
+        let number = *number;
+        (
+            *account,
+            Tally {
+                number,
+                ..Tally::default()
+            },
+        )
+    });
+    set(transaction, [account_tally::Column::NewsNumber], rows).await
 }
 
-/// Notes how many members the newest news of an account tell of, whose numbers are locked.
-pub(super) async fn set_count(
+/// Notes how many members the newest news of accounts tell of, as of a time. The numbers of the
+/// accounts are locked.
+pub(super) async fn set_counts(
     transaction: &DatabaseTransaction,
-    account: CustomerId,
-    count: i64,
+    counts: &HashMap<CustomerId, u32>,
+    at: Timestamp,
 ) -> Result<(), DbErr> {
-    account_tally::Entity::update_many()
-        .col_expr(account_tally::Column::ToldCount, Expr::val(count))
-        .filter(account_tally::Column::FragmentId.eq(account.uuid()))
-        .exec(transaction)
-        .await?;
+    let rows = counts.iter().map(|(account, count)| {
+        let told = Tally {
+            told_count: Some(i64::from(*count)),
+            told_time: Some(at),
+            ..Tally::default()
+        };
+        (*account, told)
+    });
+    let columns = [
+        account_tally::Column::ToldCount,
+        account_tally::Column::ToldTime,
+    ];
+    set(transaction, columns, rows).await
+}
+
+/// Sets some columns of the numbers of accounts. The rows are there, since they are locked.
+async fn set<const N: usize>(
+    transaction: &DatabaseTransaction,
+    columns: [account_tally::Column; N],
+    rows: impl Iterator<Item = (CustomerId, Tally)>,
+) -> Result<(), DbErr> {
+    let rows: Vec<(CustomerId, Tally)> = rows.collect();
+    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+        let mut insert = Query::insert();
+        insert
+            .into_table(account_tally::Entity)
+            .columns([
+                account_tally::Column::FragmentId,
+                account_tally::Column::MembershipCount,
+                account_tally::Column::NewsNumber,
+                account_tally::Column::ToldCount,
+                account_tally::Column::ToldTime,
+            ])
+            .on_conflict(
+                OnConflict::column(account_tally::Column::FragmentId)
+                    .update_columns(columns)
+                    .to_owned(),
+            );
+        for (account, own) in chunk {
+            insert.values_panic([
+                account.uuid().into(),
+                0_i64.into(),
+                own.number.into(),
+                own.told_count.into(),
+                own.told_time.map(Timestamp::as_millis).into(),
+            ]);
+        }
+        transaction.execute(&insert).await?;
+    }
     Ok(())
 }
 

@@ -172,12 +172,17 @@ impl IdentityStore {
             let own = buying_group::Column::AccountFragmentId.in_subquery(fragments_of(account));
             buying_group::Entity::find().filter(own)
         };
-        // Of merged accounts each may have one for the opportunity: the first one is replaced.
+        // Of merged accounts each may have one for the opportunity: that of the one who gave the id
+        // is replaced, or else the first one.
         let there = own()
             .filter(buying_group::Column::Opportunity.eq(put.opportunity))
             .order_by_asc(buying_group::Column::BuyingGroupId)
-            .one(transaction)
+            .all(transaction)
             .await?;
+        let is_other = |row: &buying_group::Model| row.account_fragment_id != account.uuid();
+        let there = there
+            .into_iter()
+            .min_by_key(|row| (is_other(row), row.buying_group_id));
         let is_new = there.is_none();
         if is_new && own().count(transaction).await? >= BUYING_GROUPS_OF_ACCOUNT {
             return Err(AccountError::TooManyGroups);

@@ -3,7 +3,8 @@
 use storage::entity;
 
 entity! {
-    /// Fragments, each with a redirect to the customer that it belongs to now; never a chain of them.
+    /// Fragments, each with a redirect to the customer that it belongs to now; never a chain of
+    /// them.
     fragment, "identity_fragment", {
         #[sea_orm(primary_key, auto_increment = false)]
         fragment_id: Uuid,
@@ -133,7 +134,8 @@ entity! {
 }
 
 entity! {
-    /// Customers that are not merged into others. The epoch grows with each change of what belongs to them.
+    /// Customers that are not merged into others. The epoch grows with each change of what belongs
+    /// to them.
     customer, "identity_customer", {
         #[sea_orm(primary_key, auto_increment = false)]
         customer_id: Uuid,
@@ -252,6 +254,7 @@ entity! {
         membership_count: i64,
         news_number: i64,
         told_count: Option<i64>,
+        told_time: Option<i64>,
     }
 }
 

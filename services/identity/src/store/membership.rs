@@ -2,7 +2,8 @@
 //!
 //! A row names a fragment of a customer and one of an account. Readers join rows by their roots:
 //! those of one customer, account, role and source are one membership, so that a merge joins
-//! memberships and an unmerge gives them back without a change of any row.
+//! memberships and an unmerge gives them back without a change of any row. Rows of which one ended
+//! before the other began are two memberships: whoever comes back begins a new one.
 
 mod forget;
 mod put;
@@ -95,7 +96,8 @@ pub struct NewMembership {
     pub source: MembershipSource,
     /// The confidence in it, above 0 up to 1.
     pub confidence: f64,
-    /// The time of the event. One before the end of a membership that was ended does not revive it.
+    /// The time of the event. One before the end of a membership that was ended does not revive it;
+    /// a later one begins another.
     pub time: Timestamp,
     /// True where an earlier time moves the beginning of a membership that is known: an import says
     /// so.
@@ -107,7 +109,7 @@ pub struct NewMembership {
 pub struct WrittenMembership {
     /// The membership.
     pub membership: MembershipRecord,
-    /// True where it was not known before.
+    /// True where it was not known before, or had ended.
     pub is_new: bool,
     /// The news to tell the streams now; claimed for the caller.
     pub news: Vec<AccountNews>,
@@ -186,8 +188,9 @@ pub enum AccountError {
 }
 
 impl IdentityStore {
-    /// Writes a membership: a new one, or in the place of the one of the same customer, account,
-    /// role and source.
+    /// Writes a membership: in the place of the one of the same customer, account, role and source
+    /// that holds at any of its times, and without a beginning of the one that has not ended; else
+    /// a new one. One that ended before stays as it is.
     ///
     /// # Errors
     /// [`AccountError`]; nothing was written then, but for [`AccountError::Database`], where it may
@@ -200,14 +203,15 @@ impl IdentityStore {
         put::put(self, put, now).await
     }
 
-    /// Ends a membership at a time. One that has ended gets this end.
+    /// Ends a membership at a time, or now. One that has ended changes only where a time is given
+    /// that is earlier.
     ///
     /// # Errors
     /// [`AccountError`], as [`Self::put_membership`].
     pub async fn end_membership(
         &self,
         id: Uuid,
-        end: Timestamp,
+        end: Option<Timestamp>,
         now: Moment,
     ) -> Result<EndedMembership, AccountError> {
         put::end(self, id, end, now).await

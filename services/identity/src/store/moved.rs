@@ -1,4 +1,5 @@
-//! Fragments of which a cache may know what no longer holds: taken apart, or of a value that left.
+//! Fragments of which a cache may know what no longer holds: taken apart, of a value that left, or
+//! of a membership that was ended, of which both sides are told.
 //!
 //! Every process reads the newer ones twice a second. The number of a change is drawn from one row,
 //! late in its transaction, and others wait for that row until the commit: whoever sees a number

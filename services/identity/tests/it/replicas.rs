@@ -3,13 +3,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use decision::{Names, Source as Defined};
 use engine::TimeSource;
-use identity::store::IdentityStore;
+use identity::store::{IdentityStore, Moment};
 use identity::{IdentityRpc, Intake, ResolutionRpc};
 use identity_core::Rules;
-use kernel::{CustomerId, FragmentId};
+use kernel::{CustomerId, FragmentId, Timestamp};
 use proto::definition::v1::definition::Kind;
 use proto::identity::v1;
 use proto::identity::v1::identity_service_server::IdentityService as _;
@@ -48,8 +49,16 @@ impl Process {
     }
 
     async fn send(&self, identifiers: &str) -> String {
+        self.send_for(identifiers, &[]).await
+    }
+
+    /// Sends an event of a customer for an account of each type.
+    async fn send_for(&self, identifiers: &str, types: &[&str]) -> String {
+        let mut sent = event(identifiers);
+        let groups = types.iter().map(|it| ((*it).to_owned(), "one".to_owned()));
+        sent.groups = groups.collect();
         let request = v1::IngestRequest {
-            events: vec![event(identifiers)],
+            events: vec![sent],
             ..v1::IngestRequest::default()
         };
         let answer = self.events.ingest(Request::new(request)).await;
@@ -208,5 +217,44 @@ async fn who_has_not_looked_for_too_long_forgets_everything() {
         );
         other.look().await;
         assert_ne!(other.send("anonymous_id=a1").await, both);
+    }
+}
+
+#[tokio::test]
+async fn whose_membership_ended_elsewhere_is_a_member_again_by_a_later_event() {
+    for sql in [Sql::Sqlite, Sql::Postgres] {
+        let fixture = Fixture::open(sql, TimeSource::system(), Rules::default()).await;
+        let other = Process::over(&fixture).await;
+        let store = IdentityStore::new(fixture.identity.database.clone());
+        let customer = other
+            .send_for("user_id=u1", &["account", "workspace"])
+            .await;
+        let customer: CustomerId = customer.parse().expect("an id");
+        let now = || {
+            let now = Timestamp::from(SystemTime::now());
+            Moment { at: now, own: now }
+        };
+        let members = async || {
+            let found = store.memberships(customer, now().at, None, 10).await;
+            found.expect("reads").len()
+        };
+        // It knows both memberships, so that later events write nothing.
+        other
+            .send_for("user_id=u1", &["account", "workspace"])
+            .await;
+        let all = store.memberships(customer, now().at, None, 10).await;
+        let ended = all.expect("reads")[0].id;
+        let ended = store.end_membership(ended, None, now()).await;
+        ended.expect("ends");
+        assert_eq!(members().await, 1);
+        other
+            .send_for("user_id=u1", &["account", "workspace"])
+            .await;
+        assert_eq!(members().await, 1, "it has not looked");
+        other.look().await;
+        other
+            .send_for("user_id=u1", &["account", "workspace"])
+            .await;
+        assert_eq!(members().await, 2, "{sql:?}");
     }
 }

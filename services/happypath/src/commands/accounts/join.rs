@@ -18,7 +18,7 @@ use crate::when::{time_of_flag, when};
 #[command(after_help = "\
 One membership is kept for a customer, an account and a role, beside those that events and
 domains say; to say it again changes it. Without --from its beginning stays as it is; --to,
---primary and --confidence are set anew.
+--primary and --confidence are set anew. One that has ended stays, and another begins.
 
   happypath accounts join user_id:ada account:acme --role admin --primary")]
 pub(super) struct Args {

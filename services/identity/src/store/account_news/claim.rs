@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::{AccountNews, Moment};
 use crate::limits::{ACCOUNT_NEWS_TAKEN, ANNOUNCE_AFTER, ANNOUNCE_CLAIM};
-use crate::store::account::{living, member_count, set_count, set_number, tallies, tally};
+use crate::store::account::{living, member_counts, set_counts, set_numbers, tallies, tally};
 use crate::store::entity::account_news;
-use crate::store::membership::rows::{Pair, next_change, of_customers, pairs_at};
+use crate::store::membership::rows::{ByCustomer, Pair, Row, of_customers, pairs_at};
 use crate::store::{IdentityStore, unsigned};
 
 /// The time that a claim is written with: it is overdue again so long after the claim.
@@ -112,7 +112,8 @@ pub(super) async fn of_pairs(
     Ok(claimed)
 }
 
-/// Draws the next numbers of accounts, so many of each. Returns the first one of each.
+/// Draws the next numbers of accounts, so many of each. Returns the first one of each. The numbers
+/// are locked.
 pub(super) async fn number(
     transaction: &DatabaseTransaction,
     wanted: &BTreeMap<CustomerId, usize>,
@@ -121,20 +122,28 @@ pub(super) async fn number(
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let locked = wanted.keys().map(|account| (account.fragment(), 0));
-    tally(transaction, &locked.collect()).await?;
     let there = tallies(transaction, wanted.keys().copied()).await?;
-    let mut first = BTreeMap::new();
+    let (mut first, mut newest) = (BTreeMap::new(), BTreeMap::new());
     for (account, count) in wanted {
         let last = there.get(account).map_or(0, |it| it.number);
         // Beginning with the time, the numbers of an account that comes out of another are above
         // those that the other had.
         let last = Ord::max(last, now.own.as_millis());
         let count = i64::try_from(*count).unwrap_or(i64::MAX);
-        set_number(transaction, *account, last.saturating_add(count)).await?;
+        newest.insert(*account, last.saturating_add(count));
         first.insert(*account, last.saturating_add(1));
     }
+    set_numbers(transaction, &newest).await?;
     Ok(first)
+}
+
+/// A change that whoever made it tells of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made<'a> {
+    /// The number of members by which each account has more. The numbers of accounts are locked.
+    pub(super) more: &'a BTreeMap<CustomerId, i64>,
+    /// All rows of the customers, as they are now.
+    pub(super) rows: &'a [Row],
 }
 
 /// Reads what there is to tell of claimed rows. Rows of whoever is gone altogether are deleted.
@@ -144,21 +153,29 @@ pub(super) async fn number(
 pub(super) async fn evaluate(
     transaction: &DatabaseTransaction,
     rows: Vec<account_news::Model>,
-    more: Option<&BTreeMap<CustomerId, i64>>,
+    made: Option<Made<'_>>,
     now: Moment,
 ) -> Result<Vec<AccountNews>, DbErr> {
+    let more = made.map(|it| it.more);
     let customers: BTreeSet<CustomerId> = rows.iter().map(customer_of).collect();
     let mut accounts: BTreeSet<CustomerId> = rows.iter().map(account_of).collect();
     accounts.extend(more.into_iter().flat_map(BTreeMap::keys));
     let there = living(transaction, customers.iter().chain(&accounts).copied()).await?;
     accounts.retain(|it| there.contains(it));
-    // All at once, in their order, so that no two claims wait for each other.
-    let locked = accounts.iter().map(|it| (it.fragment(), 0));
-    tally(transaction, &locked.collect()).await?;
+    let read = match made {
+        Some(_) => Vec::new(),
+        None => {
+            // All at once, in their order, so that no two claims wait for each other.
+            let locked = accounts.iter().map(|it| (it.fragment(), 0));
+            tally(transaction, &locked.collect()).await?;
+            let customers: Vec<CustomerId> = customers.into_iter().collect();
+            of_customers(transaction, &customers).await?
+        }
+    };
+    let memberships = made.map_or(read.as_slice(), |it| it.rows);
     let numbers = numbers(transaction, (&rows, &there), now).await?;
-    let customers: Vec<CustomerId> = customers.into_iter().collect();
-    let memberships = of_customers(transaction, &customers).await?;
-    let pairs = pairs_at(&memberships, now.at);
+    let pairs = pairs_at(memberships, now.at);
+    let by_customer = ByCustomer::of(memberships);
     let counts = counts(transaction, &accounts, more, now).await?;
     let mut gone = Vec::new();
     let mut news = Vec::new();
@@ -174,7 +191,7 @@ pub(super) async fn evaluate(
         news.push(AccountNews {
             id: row.news_id,
             version: unsigned(row.version)?,
-            next_time: next_change(&memberships, &pair, now.at),
+            next_time: by_customer.next_change(&pair, now.at),
             customer,
             account,
             role: pair.2,
@@ -204,32 +221,38 @@ pub(super) async fn evaluate(
 }
 
 /// Returns how many members accounts have, and notes that this is told. Their numbers are locked.
+///
+/// Others may have told of changes since `now`, before the numbers were locked, or by a clock that
+/// is ahead of this one: nobody counts as of an earlier time than they did.
 async fn counts(
     transaction: &DatabaseTransaction,
     accounts: &BTreeSet<CustomerId>,
     more: Option<&BTreeMap<CustomerId, i64>>,
     now: Moment,
 ) -> Result<HashMap<CustomerId, u32>, DbErr> {
-    let told = match more {
-        None => HashMap::new(),
-        Some(_) => tallies(transaction, accounts.iter().copied()).await?,
+    let before = tallies(transaction, accounts.iter().copied()).await?;
+    let last = before.values().filter_map(|it| it.told_time).max();
+    let at = last.map_or(now.at, |last| last.max(now.at));
+    let told = |account: &CustomerId| {
+        let told = before.get(account).filter(|_| more.is_some());
+        told.and_then(|it| it.told_count)
     };
+    let unknown = accounts.iter().filter(|it| told(it).is_none());
+    let unknown: Vec<CustomerId> = unknown.copied().collect();
+    let counted = member_counts(transaction, &unknown, at).await?;
     let mut counts = HashMap::new();
     for account in accounts {
-        let told = told.get(account).and_then(|it| it.told_count);
         let more = more.and_then(|it| it.get(account)).copied();
-        let count = match told {
-            None => member_count(transaction, *account, now.at).await?,
+        let count = match told(account) {
+            None => counted.get(account).copied().unwrap_or(0),
             Some(told) => {
                 let count = told.saturating_add(more.unwrap_or(0));
                 u32::try_from(Ord::max(count, 0)).unwrap_or(u32::MAX)
             }
         };
-        if told != Some(i64::from(count)) {
-            set_count(transaction, *account, i64::from(count)).await?;
-        }
         counts.insert(*account, count);
     }
+    set_counts(transaction, &counts, at).await?;
     Ok(counts)
 }
 

@@ -7,12 +7,12 @@ use sea_orm::sea_query::{Expr, OnConflict, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use uuid::Uuid;
 
-use super::claim::{claimed_until, evaluate, number, of_pairs};
+use super::claim::{Made, claimed_until, evaluate, number, of_pairs};
 use super::{AccountNews, Moment};
 use crate::chance::Chance;
 use crate::limits::ROWS_PER_STATEMENT;
 use crate::store::entity::account_news;
-use crate::store::membership::rows::{Members, Pair, Row, next_change};
+use crate::store::membership::rows::{ByCustomer, Members, Pair, Row};
 
 /// A pair that there is something to tell of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +74,9 @@ pub(in crate::store) async fn tell_changes(
         }
     }
     let own: BTreeSet<Uuid> = new.iter().map(|it| it.id).collect();
+    let by_customer = ByCustomer::of(rows);
     for pair in touched.iter().filter(|it| !changed.contains(it)) {
-        if let Some(due) = next_change(rows, pair, now.at) {
+        if let Some(due) = by_customer.next_change(pair, now.at) {
             new.push(New {
                 id: chance.merge(),
                 owed: Owed {
@@ -92,7 +93,8 @@ pub(in crate::store) async fn tell_changes(
     let changed: Vec<Pair> = changed.into_iter().cloned().collect();
     let claimed = of_pairs(transaction, &changed, &own, now).await?;
     let more = more_members(before, after);
-    evaluate(transaction, claimed, Some(&more), now).await
+    let made = Made { more: &more, rows };
+    evaluate(transaction, claimed, Some(made), now).await
 }
 
 /// Returns by how many customers each account has more members.

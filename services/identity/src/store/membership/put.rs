@@ -8,7 +8,9 @@ use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::rows::{Key, Pair, Row, columns, joined, of_customers, pairs_at, primary, read, union};
+use super::rows::{
+    Key, Pair, Row, columns, joined, of_customers, pairs_at, primary, read, span, union,
+};
 use super::{
     AccountError, EndedMembership, MembershipPut, MembershipRecord, MembershipSource, Moment,
     WrittenMembership,
@@ -19,7 +21,7 @@ use crate::limits::{
 use crate::store::account::{lock_roots, tallies, tally};
 use crate::store::account_news::owe::tell_changes;
 use crate::store::entity::membership;
-use crate::store::{AccountNews, IdentityStore, unsigned};
+use crate::store::{AccountNews, IdentityStore, moved, unsigned};
 
 pub(super) async fn put(
     store: &IdentityStore,
@@ -58,17 +60,21 @@ async fn write(
     let before = of_customers(transaction, &[customer]).await?;
     let key: Key<'_> = (customer, account, put.role, put.source);
     let own: Vec<&Row> = before.iter().filter(|row| row.key() == key).collect();
-    let is_new = own.is_empty();
-    let known = own.iter().map(|row| row.valid_from).min();
+    let replaced = replaced(&own, put, now.at);
+    let is_new = replaced.is_empty();
+    let known = replaced.iter().map(|row| row.valid_from).min();
     let begin = put.valid_from.or(known).unwrap_or(now.at);
     if put.valid_to.is_some_and(|end| end <= begin) {
         return Err(AccountError::EndsBeforeBegin { begin });
     }
+    let mut written: BTreeSet<Uuid> = replaced.iter().map(|row| row.id).collect();
     let mut after = before.clone();
     if is_new {
         check_limits(transaction, (&before, account)).await?;
+        let id = store.chance.merge();
+        written.insert(id);
         after.push(Row {
-            id: store.chance.merge(),
+            id,
             fragments: (put.customer, put.account),
             customer,
             account,
@@ -81,7 +87,7 @@ async fn write(
         });
     }
     for row in &mut after {
-        if row.key() == key {
+        if written.contains(&row.id) {
             row.confidence = put.confidence;
             row.valid_from = put.valid_from.unwrap_or(row.valid_from);
             row.valid_to = put.valid_to;
@@ -91,7 +97,7 @@ async fn write(
         }
     }
     let news = save(transaction, store, (&before, &after), now).await?;
-    let membership = said(&after, key).ok_or(AccountError::NotFound)?;
+    let membership = said(&after, &written).ok_or(AccountError::NotFound)?;
     if put.source == MembershipSource::Call {
         record(transaction, "identity.put_membership", &membership).await?;
     }
@@ -100,6 +106,17 @@ async fn write(
         is_new,
         news,
     }))
+}
+
+/// Returns the rows in whose place a membership is put: those that hold at any time that it does.
+/// Without a beginning those that have not ended. What ended before stays as it was.
+fn replaced<'a>(own: &[&'a Row], put: MembershipPut<'_>, now: Timestamp) -> Vec<&'a Row> {
+    let is_replaced = |row: &Row| match put.valid_from {
+        None => !row.has_ended(now),
+        Some(from) => !row.has_ended(from) && put.valid_to.is_none_or(|to| row.valid_from < to),
+    };
+    let own = own.iter().copied();
+    own.filter(|row| is_replaced(row)).collect()
 }
 
 /// Refuses a further membership beyond the limits. Those that ended count, since they are kept.
@@ -121,7 +138,7 @@ async fn check_limits(
 pub(super) async fn end(
     store: &IdentityStore,
     id: Uuid,
-    end: Timestamp,
+    end: Option<Timestamp>,
     now: Moment,
 ) -> Result<EndedMembership, AccountError> {
     for _ in 0..RESOLVE_ATTEMPTS {
@@ -144,7 +161,7 @@ pub(super) async fn end(
 async fn write_end(
     transaction: &DatabaseTransaction,
     store: &IdentityStore,
-    (id, end): (Uuid, Timestamp),
+    (id, end): (Uuid, Option<Timestamp>),
     now: Moment,
 ) -> Result<Option<EndedMembership>, AccountError> {
     let found = by_id(transaction, id).await?;
@@ -159,21 +176,26 @@ async fn write_end(
     let before = of_customers(transaction, &[customer]).await?;
     // Somebody erased meanwhile has none.
     let named = before.iter().find(|row| row.id == id);
-    let key = named.ok_or(AccountError::NotFound)?.key();
-    let own = || before.iter().filter(|row| row.key() == key);
-    let begin = own().map(|row| row.valid_from).min().unwrap_or(end);
-    if end <= begin {
-        return Err(AccountError::EndsBeforeBegin { begin });
-    }
+    let own = span(&before, named.ok_or(AccountError::NotFound)?);
+    let end = match end_of(&before, &own) {
+        Some(ended) if ended <= now.at => end.filter(|end| *end < ended),
+        _ => Some(end.unwrap_or(now.at)),
+    };
     let mut after = before.clone();
-    for row in &mut after {
-        if row.key() == key {
-            row.valid_to = Some(end);
+    let rows = || before.iter().filter(|row| own.contains(&row.id));
+    if let Some(end) = end {
+        let begin = rows().map(|row| row.valid_from).min().unwrap_or(end);
+        if end <= begin {
+            return Err(AccountError::EndsBeforeBegin { begin });
         }
+        let ended = after.iter_mut().filter(|row| own.contains(&row.id));
+        ended.for_each(|row| row.valid_to = Some(end));
     }
-    let pairs = own().map(|row| row.fragments).collect();
+    let pairs: Vec<_> = rows().map(|row| row.fragments).collect();
     let news = save(transaction, store, (&before, &after), now).await?;
-    let membership = said(&after, key).ok_or(AccountError::NotFound)?;
+    let membership = said(&after, &own).ok_or(AccountError::NotFound)?;
+    let ends = pairs.iter().flat_map(|pair| [pair.0, pair.1]);
+    moved::note(transaction, &ends.filter(|_| end.is_some()).collect()).await?;
     record(transaction, "identity.end_membership", &membership).await?;
     Ok(Some(EndedMembership {
         membership,
@@ -182,11 +204,20 @@ async fn write_end(
     }))
 }
 
-/// A membership as it was said, at whatever time it holds.
-pub(super) fn said(rows: &[Row], key: Key<'_>) -> Option<MembershipRecord> {
-    let own: Vec<&Row> = rows.iter().filter(|row| row.key() == key).collect();
-    let of_customer = rows.iter().filter(|row| row.customer == key.0);
-    let is_primary = primary(of_customer, None).is_some_and(|row| row.key() == key);
+/// The end of rows; absent where one has none.
+fn end_of(rows: &[Row], own: &BTreeSet<Uuid>) -> Option<Timestamp> {
+    let own = rows.iter().filter(|row| own.contains(&row.id));
+    let ends = own.map(|row| row.valid_to);
+    ends.reduce(|one, other| Some(one?.max(other?))).flatten()
+}
+
+/// A membership of some rows as it was said, at whatever time it holds.
+pub(super) fn said(rows: &[Row], own: &BTreeSet<Uuid>) -> Option<MembershipRecord> {
+    let own: Vec<&Row> = rows.iter().filter(|row| own.contains(&row.id)).collect();
+    let customer = own.first()?.customer;
+    let of_customer = rows.iter().filter(|row| row.customer == customer);
+    let first = primary(of_customer, None);
+    let is_primary = first.is_some_and(|first| own.iter().any(|row| row.id == first.id));
     union(&own, is_primary)
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::MembershipRecord;
 use super::put::{by_id, said};
-use super::rows::{CUSTOMER, holds, joined, memberships_at, of_customers};
+use super::rows::{CUSTOMER, holds, joined, memberships_at, of_customers, span};
 use crate::store::IdentityStore;
 use crate::store::entity::{fragment, membership};
 use crate::store::list::fragments;
@@ -25,7 +25,7 @@ pub(super) async fn one(
     };
     let rows = of_customers(connection, &[row.customer]).await?;
     // Somebody may have merged the customer since: then the row is among those of the other.
-    Ok(said(&rows, row.key()))
+    Ok(said(&rows, &span(&rows, &row)))
 }
 
 pub(super) async fn of_customer(

@@ -1,6 +1,6 @@
 //! Rows of memberships with the roots of both sides, and what several of them say as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::sea_query::{
@@ -50,7 +50,16 @@ impl Row {
     }
 
     pub(in crate::store) fn holds(&self, at: Timestamp) -> bool {
-        self.valid_from <= at && self.valid_to.is_none_or(|to| at < to)
+        self.valid_from <= at && !self.has_ended(at)
+    }
+
+    pub(in crate::store) fn has_ended(&self, at: Timestamp) -> bool {
+        self.valid_to.is_some_and(|to| to <= at)
+    }
+
+    /// Returns whether there is a time at which both hold.
+    fn meets(&self, other: &Self) -> bool {
+        !self.has_ended(other.valid_from) && !other.has_ended(self.valid_from)
     }
 
     /// The order among the primary ones of a customer.
@@ -221,6 +230,22 @@ pub(in crate::store) fn union(rows: &[&Row], is_primary: bool) -> Option<Members
     Some(record)
 }
 
+/// Returns the rows that are one membership with a row: those of the same customer, account, role
+/// and source that hold at the same time, one after the other. One that ended before another began
+/// is a membership of its own.
+pub(in crate::store) fn span(rows: &[Row], row: &Row) -> BTreeSet<Uuid> {
+    let mut own = vec![row];
+    let mut others: Vec<&Row> = rows.iter().filter(|it| it.key() == row.key()).collect();
+    loop {
+        let meets = |it: &mut &Row| own.iter().any(|own| own.id == it.id || own.meets(it));
+        let met: Vec<&Row> = others.extract_if(.., meets).collect();
+        if met.is_empty() {
+            return own.into_iter().map(|row| row.id).collect();
+        }
+        own.extend(met);
+    }
+}
+
 /// Returns the memberships that rows are at a time, by id.
 pub(in crate::store) fn memberships_at(rows: &[Row], at: Timestamp) -> Vec<MembershipRecord> {
     let first = primaries(rows, Some(at));
@@ -253,12 +278,27 @@ pub(in crate::store) fn pairs_at(rows: &[Row], at: Timestamp) -> Members {
     pairs
 }
 
-/// Returns when what there is to tell of a pair changes next by itself, after a time.
-pub(in crate::store) fn next_change(rows: &[Row], pair: &Pair, at: Timestamp) -> Option<Timestamp> {
-    let own = rows.iter().filter(|row| {
-        let is_of_pair = row.account == pair.1 && row.role == pair.2;
-        row.customer == pair.0 && (is_of_pair || row.primary_time.is_some())
-    });
-    let times = own.flat_map(|row| [Some(row.valid_from), row.valid_to]);
-    times.flatten().filter(|time| *time > at).min()
+/// Rows by their customers.
+#[derive(Debug)]
+pub(in crate::store) struct ByCustomer<'a>(HashMap<CustomerId, Vec<&'a Row>>);
+
+impl<'a> ByCustomer<'a> {
+    pub(in crate::store) fn of(rows: &'a [Row]) -> Self {
+        let mut own: HashMap<CustomerId, Vec<&Row>> = HashMap::new();
+        for row in rows {
+            own.entry(row.customer).or_default().push(row);
+        }
+        Self(own)
+    }
+
+    /// Returns when what there is to tell of a pair changes next by itself, after a time.
+    pub(in crate::store) fn next_change(&self, pair: &Pair, at: Timestamp) -> Option<Timestamp> {
+        let own = self.0.get(&pair.0).into_iter().flatten();
+        let own = own.filter(|row| {
+            let is_of_pair = row.account == pair.1 && row.role == pair.2;
+            is_of_pair || row.primary_time.is_some()
+        });
+        let times = own.flat_map(|row| [Some(row.valid_from), row.valid_to]);
+        times.flatten().filter(|time| *time > at).min()
+    }
 }

@@ -148,22 +148,20 @@ impl Taking {
     ) {
         let key = (customer, account, it.source);
         let own = self.by_root.entry(key).or_default();
-        let ends = own.iter().map(|row| self.after[*row].valid_to);
-        // Absent where one has no end, or there is none: an end that all of them have counts.
-        let end = ends.reduce(|one, other| Some(one?.max(other?))).flatten();
-        let is_ended = end.is_some_and(|end| it.time < end);
-        let fragments = (it.customer, it.account);
-        let exact = own
-            .iter()
-            .find(|row| self.after[**row].fragments == fragments);
-        if is_ended {
+        let rows: Vec<&Row> = own.iter().map(|row| &self.after[*row]).collect();
+        let end = next_end(&rows, it.time);
+        if end.is_some() {
             self.taken.ended.push(place);
         }
-        if let Some(row) = exact {
-            let row = &mut self.after[*row];
-            if row.valid_to.is_some_and(|end| end <= it.time) {
-                row.valid_to = None;
-            }
+        let fragments = (it.customer, it.account);
+        // The one that holds at the time, or else the one that began next, with no end between.
+        let exact = own.iter().copied().filter(|row| {
+            let row = &self.after[*row];
+            let is_of_time = !row.has_ended(it.time) && end.is_none_or(|end| row.valid_from < end);
+            row.fragments == fragments && is_of_time
+        });
+        if let Some(row) = exact.min_by_key(|row| self.after[*row].valid_from) {
+            let row = &mut self.after[row];
             if it.lowers {
                 row.valid_from = row.valid_from.min(it.time);
             }
@@ -187,8 +185,19 @@ impl Taking {
             source: it.source,
             confidence: it.confidence,
             valid_from: it.time,
-            valid_to: end.filter(|_| is_ended),
+            valid_to: end,
             primary_time: None,
         });
     }
+}
+
+/// Returns when a membership of rows that held at a time, or began later, was over; absent where it
+/// is not. One that ended before that time says nothing.
+fn next_end(own: &[&Row], time: Timestamp) -> Option<Timestamp> {
+    let goes_on = |end: Timestamp| {
+        let mut own = own.iter();
+        own.any(|row| row.valid_from < end && !row.has_ended(end))
+    };
+    let ends = own.iter().filter_map(|row| row.valid_to);
+    ends.filter(|end| *end > time && !goes_on(*end)).min()
 }

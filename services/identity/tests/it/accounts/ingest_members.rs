@@ -84,7 +84,7 @@ async fn whoever_left_is_a_member_again_by_a_later_event_alone() {
     let now = Moment { at: NOW, own: NOW };
     let ended = world
         .store()
-        .end_membership(id, at(20), now)
+        .end_membership(id, Some(at(20)), now)
         .await
         .expect("ends");
     assert_eq!(ended.pairs.len(), 1);
@@ -92,8 +92,14 @@ async fn whoever_left_is_a_member_again_by_a_later_event_alone() {
     let other = world.process().await;
     take(&other, vec![acted("user_id=ann", "account=acme", 15)]).await;
     assert!(world.members(acme, NOW).await.is_empty());
-    take(&other, vec![acted("user_id=ann", "account=acme", 30)]).await;
-    assert_eq!(world.members(acme, NOW).await.len(), 1);
+    // Of several events at once the latest one counts, too.
+    let events = [12, 30, 15].map(|second| acted("user_id=ann", "account=acme", second));
+    take(&other, events.to_vec()).await;
+    let members = world.members(acme, NOW).await;
+    assert_eq!((members.len(), members[0].valid_from), (1, at(30)));
+    let before = world.members(acme, at(19)).await;
+    assert_eq!((before.len(), before[0].valid_to), (1, Some(at(20))));
+    assert_eq!(world.members(acme, at(25)).await, []);
 }
 
 /// The accounts that a customer is a member of by domain, with their keys.

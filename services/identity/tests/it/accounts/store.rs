@@ -131,7 +131,10 @@ async fn a_membership_that_ended_is_listed_as_of_earlier_times_and_revived_by_ne
         town.pass(100);
         let end = town.now;
         let id = members[0].id;
-        let ended = town.store.end_membership(id, end, town.moment()).await;
+        let ended = town
+            .store
+            .end_membership(id, Some(end), town.moment())
+            .await;
         let ended = ended.expect("ends");
         assert_eq!(ended.membership.valid_to, Some(end));
         assert_eq!(ended.pairs, [(ann, acme)]);
@@ -151,12 +154,13 @@ async fn a_membership_that_ended_is_listed_as_of_earlier_times_and_revived_by_ne
         town.tell(&newer.await.expect("takes").news).await;
         assert_eq!(town.counts[&acme.into()].1, 1);
         let too_early = begin - Duration::from_millis(100);
-        let too_early = town.store.end_membership(id, too_early, moment).await;
+        let too_early = town.store.end_membership(id, Some(too_early), moment).await;
         assert!(matches!(
             too_early,
             Err(AccountError::EndsBeforeBegin { begin }) if begin == earlier
         ));
-        let unknown = town.store.end_membership(Uuid::now_v7(), end, moment).await;
+        let unknown = town.store.end_membership(Uuid::now_v7(), None, moment);
+        let unknown = unknown.await;
         assert!(matches!(unknown, Err(AccountError::NotFound)));
     }
 }
@@ -213,8 +217,7 @@ async fn news_are_claimed_once_and_keep_their_number() {
         );
         // What changes meanwhile is owed, whoever says that the other is told.
         let id = written.membership.id;
-        let end = town.now;
-        let ended = town.store.end_membership(id, end, moment).await;
+        let ended = town.store.end_membership(id, None, moment).await;
         assert_eq!(ended.expect("ends").news, []);
         town.tell(&claimed).await;
         let news = town.tell_all().await;
@@ -237,7 +240,7 @@ async fn more_memberships_than_may_be_are_refused() {
         for number in 0..limits::MEMBERSHIPS_OF_CUSTOMER {
             let id = town.literal(Uuid::now_v7());
             let comma = if number == 0 { "" } else { ", " };
-            let row = format!("{comma}({id}, {one}, {two}, 'r{number}', 1, 1, 0, 1)");
+            let row = format!("{comma}({id}, {one}, {two}, 'r{number}', 1, 1, 0, NULL)");
             rows.push_str(&row);
         }
         let orm = town.store.database().orm();

@@ -67,10 +67,7 @@ async fn a_group_is_as_complete_as_members_fill_its_places_now() {
         assert_eq!(read(&town, group.id).await, group);
 
         town.pass(10);
-        let ended = town
-            .store
-            .end_membership(ids[1], town.now, town.moment())
-            .await;
+        let ended = town.store.end_membership(ids[1], None, town.moment()).await;
         ended.expect("ends");
         let fewer = read(&town, group.id).await;
         assert_eq!(fewer.slots[1].customers, [ann.into()]);
@@ -174,4 +171,49 @@ async fn more_groups_than_may_be_are_refused() {
     assert!(matches!(beyond.await, Err(AccountError::TooManyGroups)));
     let known = town.store.put_buying_group(acme, "o7", &slots, town.now);
     assert!(!known.await.expect("writes").1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_merged_accounts_both_groups_are_kept_and_that_of_the_first_is_replaced() {
+    for sql in [Sql::Sqlite, Sql::Postgres] {
+        for is_first_younger in [false, true] {
+            let mut town = Town::open(sql).await;
+            let (acme, other) = (town.account().await, town.account().await);
+            let slots = [slot("champion", 1, &[])];
+            let mut order = [acme, other];
+            if is_first_younger {
+                order.reverse();
+            }
+            let mut ids = Vec::new();
+            for account in order {
+                town.pass(10);
+                let put = town
+                    .store
+                    .put_buying_group(account, "crm-1", &slots, town.now);
+                ids.push(put.await.expect("writes").0.id);
+            }
+            let of_acme = ids[usize::from(is_first_younger)];
+            town.merge(acme, other).await;
+            assert_eq!(town.root(other).await, acme.into());
+            town.pass(10);
+            for account in [acme, other] {
+                let put = town.store.put_buying_group(account, "crm-1", &[], town.now);
+                let (replaced, is_new) = put.await.expect("writes");
+                assert_eq!((replaced.id, is_new), (of_acme, false));
+            }
+            let all = town
+                .store
+                .buying_groups(Some(acme.into()), town.now, None, 10);
+            let all = all.await.expect("lists");
+            let slots: Vec<_> = all
+                .iter()
+                .map(|it| (it.id == of_acme, it.slots.len()))
+                .collect();
+            let mut expected = [(true, 0), (false, 1)];
+            if is_first_younger {
+                expected.reverse();
+            }
+            assert_eq!(slots, expected);
+        }
+    }
 }

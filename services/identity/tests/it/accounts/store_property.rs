@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use identity::store::{AccountError, MembershipPut, MembershipRecord, MembershipSource};
+use identity::store::{AccountError, MembershipPut, MembershipSource};
 use kernel::{CustomerId, Duration, FragmentId, Timestamp};
 use proptest::prelude::*;
 
+use super::store_reference::{Reference, Roots, Said, Sorted, shown};
 use super::store_town::{Town, acted};
 
 const ROLES: [&str; 3] = ["", "admin", "champion"];
@@ -16,111 +17,13 @@ enum Step {
     Put(usize, usize, usize, Option<i64>, Option<i64>, bool),
     /// An event: customer, account, time from now, whether an import says so.
     Take(usize, usize, i64, bool),
-    /// The end of some membership of an account, from now in milliseconds.
-    End(usize, usize, i64),
+    /// The end of some membership of an account as of a time, at a time, from now in milliseconds.
+    End(usize, usize, i64, Option<i64>),
     MergeCustomers(usize, usize),
     MergeAccounts(usize, usize),
     UnmergeCustomer(usize),
     UnmergeAccount(usize),
     Pass(i64),
-}
-
-/// A row as it was said.
-#[derive(Debug, Clone)]
-struct Said {
-    customer: FragmentId,
-    account: FragmentId,
-    role: &'static str,
-    source: MembershipSource,
-    begin: Timestamp,
-    end: Option<Timestamp>,
-    /// The number of the step that made it the primary one.
-    primary: Option<usize>,
-}
-
-/// A membership: customer, account, role, source, begin, end, and whether it is primary.
-type Shown = (
-    CustomerId,
-    CustomerId,
-    String,
-    MembershipSource,
-    Timestamp,
-    Option<Timestamp>,
-    bool,
-);
-
-/// Whose fragments are whose.
-type Roots = BTreeMap<FragmentId, CustomerId>;
-
-#[derive(Debug, Default)]
-struct Reference(Vec<Said>);
-
-impl Reference {
-    fn union<'a>(
-        &'a mut self,
-        roots: &'a Roots,
-        (customer, account): (FragmentId, FragmentId),
-        (role, source): (&'a str, MembershipSource),
-    ) -> Vec<&'a mut Said> {
-        let own = move |it: &&mut Said| {
-            roots[&it.customer] == roots[&customer]
-                && roots[&it.account] == roots[&account]
-                && (it.role, it.source) == (role, source)
-        };
-        self.0.iter_mut().filter(own).collect()
-    }
-
-    fn shown(&self, roots: &Roots, at: Timestamp) -> BTreeSet<Sorted> {
-        let mut shown: Vec<Shown> = Vec::new();
-        let holding = |it: &&Said| it.begin <= at && it.end.is_none_or(|end| at < end);
-        for it in self.0.iter().filter(holding) {
-            let (customer, account) = (roots[&it.customer], roots[&it.account]);
-            let of_customer = self.0.iter().filter(holding);
-            let of_customer = of_customer.filter(|it| roots[&it.customer] == customer);
-            let first = of_customer.max_by_key(|it| it.primary);
-            let first = first.filter(|it| it.primary.is_some());
-            let is_primary = first.is_some_and(|first| {
-                roots[&first.account] == account
-                    && (first.role, first.source) == (it.role, it.source)
-            });
-            let other = shown.iter_mut().find(|other| {
-                (other.0, other.1, other.2.as_str(), other.3)
-                    == (customer, account, it.role, it.source)
-            });
-            match other {
-                None => shown.push((
-                    customer,
-                    account,
-                    it.role.to_owned(),
-                    it.source,
-                    it.begin,
-                    it.end,
-                    is_primary,
-                )),
-                Some(other) => {
-                    other.4 = other.4.min(it.begin);
-                    other.5 = other.5.zip(it.end).map(|(one, two)| one.max(two));
-                }
-            }
-        }
-        shown.into_iter().map(Sorted).collect()
-    }
-}
-
-/// Shown memberships, which sort by anything.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Sorted(Shown);
-
-fn shown(record: MembershipRecord) -> Sorted {
-    Sorted((
-        record.customer,
-        record.account,
-        record.role,
-        record.source,
-        record.valid_from,
-        record.valid_to,
-        record.is_primary,
-    ))
 }
 
 struct Play {
@@ -166,9 +69,10 @@ impl Play {
                 let ends = (self.customers[customer], self.accounts[account]);
                 self.take(&roots, ends, self.from_now(time), lowers).await;
             }
-            Step::End(account, place, time) => {
-                self.end(&roots, self.accounts[account], place, self.from_now(time))
-                    .await;
+            Step::End(account, place, at, time) => {
+                let account = (self.accounts[account], place);
+                let time = time.map(|it| self.from_now(it));
+                self.end(&roots, account, self.from_now(at), time).await;
             }
             Step::MergeCustomers(one, other) => {
                 self.town
@@ -189,10 +93,20 @@ impl Play {
     async fn put(&mut self, roots: &Roots, put: MembershipPut<'_>, role: &'static str) {
         let now = self.town.now;
         let ends = (put.customer, put.account);
-        let own = self.reference.union(roots, ends, (role, put.source));
-        let begin = own.iter().map(|it| it.begin).min();
-        let begin = put.valid_from.or(begin).unwrap_or(now);
-        let is_new = own.is_empty();
+        let how = (role, put.source);
+        let own = self.reference.union(roots, ends, how);
+        let is_replaced = |it: &&mut Said| match put.valid_from {
+            None => !it.is_over(now),
+            Some(from) => !it.is_over(from) && put.valid_to.is_none_or(|to| it.begin < to),
+        };
+        let replaced: Vec<usize> = own
+            .into_iter()
+            .filter(is_replaced)
+            .map(|it| it.place)
+            .collect();
+        let own = replaced.iter().map(|place| self.reference.0[*place].begin);
+        let begin = put.valid_from.or(own.min()).unwrap_or(now);
+        let is_new = replaced.is_empty();
         let moment = self.town.moment();
         let written = self.town.store.put_membership(put, moment).await;
         if put.valid_to.is_some_and(|end| end <= begin) {
@@ -205,27 +119,22 @@ impl Play {
         let written = written.expect("writes");
         assert_eq!(written.is_new, is_new);
         self.town.tell(&written.news).await;
-        if is_new {
-            self.reference.0.push(Said {
-                customer: put.customer,
-                account: put.account,
-                role,
-                source: put.source,
-                begin,
-                end: None,
-                primary: None,
-            });
-        }
         if put.is_primary {
             let customer = roots[&put.customer];
             let rows = self.reference.0.iter_mut();
             rows.filter(|it| roots[&it.customer] == customer)
                 .for_each(|it| it.primary = None);
         }
-        for it in self.reference.union(roots, ends, (role, put.source)) {
+        let primary = put.is_primary.then_some(self.step);
+        for place in replaced {
+            let it = &mut self.reference.0[place];
             it.begin = put.valid_from.unwrap_or(it.begin);
             it.end = put.valid_to;
-            it.primary = put.is_primary.then_some(self.step);
+            it.primary = primary;
+        }
+        if is_new {
+            let new = self.reference.add(ends, how, (begin, put.valid_to));
+            new.primary = primary;
         }
     }
 
@@ -244,34 +153,38 @@ impl Play {
         self.town.tell(&taken.news).await;
         let how = ("", MembershipSource::Event);
         let own = self.reference.union(roots, (customer, account), how);
-        let is_ended = !own.is_empty() && own.iter().all(|it| it.end.is_some());
-        let end = own.iter().filter_map(|it| it.end).max();
-        let end = end.filter(|end| is_ended && time < *end);
-        let mut own = own.into_iter();
-        let exact = own.find(|it| (it.customer, it.account) == (customer, account));
-        if let Some(it) = exact {
-            if it.end.is_some_and(|end| end <= time) {
-                it.end = None;
-            }
+        let own: Vec<Said> = own.into_iter().map(|it| it.clone()).collect();
+        let mut exact: Vec<&Said> = own.iter().collect();
+        exact.retain(|it| (it.customer, it.account) == (customer, account));
+        let mut open = exact.iter().filter(|it| it.end.is_none());
+        if open.any(|it| !lowers || it.begin <= time) {
+            return;
+        }
+        let mut ends: Vec<Timestamp> = own.iter().filter_map(|it| it.end).collect();
+        ends.retain(|end| time < *end);
+        ends.retain(|end| own.iter().all(|it| it.is_over(*end) || it.begin >= *end));
+        let end = ends.into_iter().min();
+        exact.retain(|it| !it.is_over(time) && end.is_none_or(|end| it.begin < end));
+        exact.sort_by_key(|it| it.begin);
+        if let Some(it) = exact.first() {
+            let it = &mut self.reference.0[it.place];
             if lowers {
                 it.begin = it.begin.min(time);
             }
             return;
         }
-        self.reference.0.push(Said {
-            customer,
-            account,
-            role: "",
-            source: MembershipSource::Event,
-            begin: time,
-            end,
-            primary: None,
-        });
+        self.reference.add((customer, account), how, (time, end));
     }
 
-    async fn end(&mut self, roots: &Roots, account: FragmentId, place: usize, end: Timestamp) {
+    async fn end(
+        &mut self,
+        roots: &Roots,
+        (account, place): (FragmentId, usize),
+        at: Timestamp,
+        end: Option<Timestamp>,
+    ) {
         let now = self.town.now;
-        let members = self.town.members(roots[&account], now, 100).await;
+        let members = self.town.members(roots[&account], at, 100).await;
         if members.is_empty() {
             return;
         }
@@ -280,25 +193,48 @@ impl Play {
         let ended = self.town.store.end_membership(member.id, end, moment).await;
         let how = (member.role.as_str(), member.source);
         let customer = member.customer.fragment();
-        let mut own = self.reference.union(roots, (customer, account), how);
+        let all = self.reference.union(roots, (customer, account), how);
+        let mut all: Vec<Said> = all.into_iter().map(|it| it.clone()).collect();
+        let mut own: Vec<Said> = all.extract_if(.., |it| it.holds(at)).collect();
+        while let Some(next) = all
+            .iter()
+            .position(|it| own.iter().any(|own| own.meets(it)))
+        {
+            own.push(all.remove(next));
+        }
         let begin = own.iter().map(|it| it.begin).min().expect("there");
-        if end <= begin {
+        let mut until = own.iter().map(|it| it.end).max();
+        if own.iter().any(|it| it.end.is_none()) {
+            until = None;
+        }
+        let until = until.flatten();
+        let new = match until {
+            Some(until) if until <= now => end.filter(|end| *end < until),
+            _ => Some(end.unwrap_or(now)),
+        };
+        if new.is_some_and(|end| end <= begin) {
             assert!(
                 matches!(ended, Err(AccountError::EndsBeforeBegin { .. })),
                 "{ended:?}"
             );
             return;
         }
-        own.iter_mut().for_each(|it| it.end = Some(end));
         let ended = ended.expect("ends");
         self.town.tell(&ended.news).await;
-        assert_eq!(ended.membership.valid_to, Some(end));
+        assert_eq!(ended.membership.valid_from, begin);
+        assert_eq!(ended.membership.valid_to, new.or(until));
+        for it in own.iter().filter(|_| new.is_some()) {
+            self.reference.0[it.place].end = new;
+        }
     }
 
     async fn check(&mut self) {
         self.town.tell_all().await;
         let roots = self.roots().await;
-        for at in [-700, -300, 0, 300].map(|it| self.from_now(it)) {
+        let mut times = [-700, -300, 0, 300].map(|it| self.from_now(it)).to_vec();
+        // Between two memberships there is none.
+        times.extend(self.reference.gaps(&roots));
+        for at in times {
             self.check_lists(&roots, at).await;
         }
         let now = self.reference.shown(&roots, self.town.now);
@@ -352,7 +288,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(a, b, c, d, e, f)| Step::Put(a, b, c, d, e, f)),
         4 => (one(), account(), from_now(), prop::bool::weighted(0.2))
             .prop_map(|(a, b, c, d)| Step::Take(a, b, c, d)),
-        2 => (account(), 0_usize..8, from_now()).prop_map(|(a, b, c)| Step::End(a, b, c)),
+        3 => (account(), 0_usize..8, -300_i64..10, prop::option::of(from_now()))
+            .prop_map(|(a, b, c, d)| Step::End(a, b, c, d)),
         2 => (one(), one()).prop_map(|(a, b)| Step::MergeCustomers(a, b)),
         2 => (account(), account()).prop_map(|(a, b)| Step::MergeAccounts(a, b)),
         1 => one().prop_map(Step::UnmergeCustomer),

@@ -217,7 +217,7 @@ async fn forget(args: ForgetArgs) -> Result<(), Failure> {
     })
 }
 
-/// Returns the ids of all fragments of a customer, or of an account where there is no such customer.
+/// Returns the ids of all fragments of a customer, or of an account where there is none.
 async fn fragments(connection: &Connection, text: &str) -> Result<Vec<String>, Failure> {
     let no_customer = match find_customer(connection, text, "").await {
         Ok(customer) => return Ok(customer.fragment_ids),

@@ -1,5 +1,7 @@
 //! Customers and accounts, where a call is about one kind of them.
 
+use std::collections::HashMap;
+
 use ::rpc::{ErrorReason, Failure, Violation};
 use identity_core::{Identifier, Namespace, Rules};
 use kernel::CustomerId;
@@ -84,20 +86,29 @@ impl Kind {
         }
     }
 
-    /// Reads a list of ids of this kind, in a field.
+    /// Reads a list of different ids of this kind, in a field.
     ///
     /// # Errors
-    /// Everything that is no id of it.
+    /// Everything that is no id of it, or the same id again, in whatever writing.
     pub(crate) fn ids(self, field: &str, ids: &[String]) -> Result<Vec<CustomerId>, Failure> {
         let (mut read, mut faults) = (Vec::with_capacity(ids.len()), Vec::new());
+        let mut places = HashMap::with_capacity(ids.len());
         for (place, text) in ids.iter().enumerate() {
-            let field = format!("{field}[{place}]");
-            match text.parse::<CustomerId>() {
-                Ok(id) => match self.fault(field, id) {
-                    Some(fault) => faults.push(fault),
-                    None => read.push(id),
-                },
-                Err(error) => faults.push(Violation::new(field, error.to_string())),
+            let own = format!("{field}[{place}]");
+            let id = match text.parse::<CustomerId>() {
+                Ok(id) => id,
+                Err(error) => {
+                    faults.push(Violation::new(own, error.to_string()));
+                    continue;
+                }
+            };
+            if let Some(first) = places.insert(id, place) {
+                let text = format!("is the id of `{field}[{first}]` again: name each once");
+                faults.push(Violation::new(own, text));
+            } else if let Some(fault) = self.fault(own, id) {
+                faults.push(fault);
+            } else {
+                read.push(id);
             }
         }
         match faults.is_empty() {

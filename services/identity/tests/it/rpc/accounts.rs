@@ -6,6 +6,7 @@ mod contention;
 mod graph;
 mod membership;
 mod refusals;
+mod times;
 
 use engine::TimeSource;
 use identity::{AccountRpc, ResolutionRpc};

@@ -141,9 +141,15 @@ async fn what_is_wrong_with_a_merge_is_told() {
     let mut world = World::open().await;
     let account = world.account("account=a1").await;
     let customer = world.customer("user_id=u1").await;
+    let capitals = account.to_uppercase();
     for (ids, code, expected) in [
         (
             [&account, &customer],
+            Code::InvalidArgument,
+            "INVALID_REQUEST",
+        ),
+        (
+            [&account, &capitals],
             Code::InvalidArgument,
             "INVALID_REQUEST",
         ),

@@ -20,8 +20,8 @@ pub fn id_bytes(customer: CustomerId) -> Bytes {
     Bytes::copy_from_slice(customer.as_bytes())
 }
 
-/// Returns the id of an event by which its subject tells a repetition: at an account with who acted.
-/// Absent without an id.
+/// Returns the id of an event by which its subject tells a repetition: at an account with who
+/// acted. Absent without an id.
 pub fn repetition_id(event: &stream::Event) -> Option<EventIdHash> {
     let fragment = &event.member_fragment_id;
     let member = if fragment.is_empty() {

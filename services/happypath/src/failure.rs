@@ -103,6 +103,11 @@ impl Failure {
         self.is_not_served || self.no_connection.is_some()
     }
 
+    /// Returns whether what was asked for is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.code == 3
+    }
+
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)

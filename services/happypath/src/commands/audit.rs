@@ -223,6 +223,10 @@ async fn fragments(connection: &Connection, text: &str) -> Result<Vec<String>, F
         Ok(customer) => return Ok(customer.fragment_ids),
         Err(failure) => failure,
     };
-    let account = find_account(connection, text).await;
-    account.map_or(Err(no_customer), |it| Ok(it.fragment_ids))
+    match find_account(connection, text).await {
+        Ok(account) => Ok(account.fragment_ids),
+        // Whoever has such identifiers says that there is none.
+        Err(no_account) if no_account.is_missing() => Err(no_account),
+        Err(_) => Err(no_customer),
+    }
 }

@@ -266,6 +266,32 @@ impl<C: Core> Worker<C> {
         self.deliver(home, told, cause)
     }
 
+    /// Tells the survivor who left this customer by an unmerge after the merge by which it leaves now,
+    /// where the words of those came in the other order: the survivor may wait for them.
+    pub(super) fn tell_gone(
+        &mut self,
+        work: usize,
+        (survivor, epoch): (CustomerId, u64),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let head = &self.batch.works[work].cached.head;
+        let gone = head.splits.iter().flat_map(|it| &it.gone);
+        let is_later = |it: &&Gone| epoch > 0 && epoch <= it.epoch && it.customer > survivor;
+        let later = gone.filter(|it| is_later(it) && !head.has_fragment(it.customer));
+        for gone in later.copied().collect::<Vec<Gone>>() {
+            let apart = StateMoved {
+                from_customer_id: id_bytes(gone.customer),
+                stays: true,
+                graph_epoch: gone.epoch,
+                forwarded_epoch: epoch,
+                ..StateMoved::default()
+            };
+            let told = cause.record(survivor, Some(Body::Moved(apart)));
+            self.send(work, C::HOME, told, cause)?;
+        }
+        Ok(())
+    }
+
     /// Says the same as the service before: that the customer does not come to somebody by a merge.
     pub(super) fn tell_apart_too(
         &mut self,

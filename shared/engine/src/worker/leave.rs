@@ -81,6 +81,7 @@ impl<C: Core> Worker<C> {
         };
         self.pass_merge_on(work, news, cause);
         self.tell_folded_in(work, &head.fragments, merged.graph_epoch, cause)?;
+        self.tell_gone(work, (survivor, merged.graph_epoch), cause)?;
         let mut own = Moving {
             from: customer,
             fragments: head.fragments,

@@ -199,6 +199,10 @@ impl<C: Core> Worker<C> {
             since: 0,
         };
         for (key, value) in changed {
+            if value.is_some() {
+                // The state before the batch may not list it, and it goes where that goes.
+                self.batch.works[work].taken_in.push(key);
+            }
             self.batch.put_part(work, key, value);
         }
         if let Some(state) = &state {

@@ -279,3 +279,44 @@ fn nobody_waits_for_who_left_the_one_that_a_record_came_by() {
     tell(&acts, 8);
     tell_on_clock(&acts, 8);
 }
+
+#[test]
+fn who_stayed_with_one_that_leaves_comes_out_while_much_waits() {
+    let much = |records| std::iter::repeat_n(Record(0, 1, false), records);
+    let mut acts = vec![
+        Join(3, 8, false),
+        Join(8, 5, false),
+        Settle,
+        Join(8, 1, false),
+        Join(1, 1, false),
+        Late(5, false),
+    ];
+    acts.extend(much(3));
+    acts.push(Tick(0));
+    acts.extend(much(20));
+    acts.push(Split(5, 0));
+    acts.extend(much(19));
+    tell(&acts, 8);
+    tell_on_clock(&acts, 8);
+}
+
+#[test]
+fn nothing_is_left_of_one_who_lets_somebody_go_and_leaves_packed_at_once() {
+    let acts = [
+        Record(0, 3, false),
+        Event(3, false),
+        Event(3, false),
+        Join(4, 3, false),
+        Settle,
+        Split(4, 0),
+        Late(4, false),
+        Tick(3),
+        Record(0, 3, false),
+        Tick(4),
+        Tick(5),
+        Act::Tell(3, "pack"),
+        Join(3, 1, false),
+    ];
+    tell(&acts, 4);
+    tell_on_clock(&acts, 4);
+}

@@ -43,7 +43,7 @@ impl Play {
         roots
     }
 
-    fn from_now(&self, millis: i64) -> Timestamp {
+    fn after_now(&self, millis: i64) -> Timestamp {
         self.town.now + Duration::from_millis(millis)
     }
 
@@ -59,20 +59,20 @@ impl Play {
                     role: ROLES[role],
                     source: MembershipSource::Call,
                     confidence: 0.5,
-                    valid_from: begin.map(|it| self.from_now(it)),
-                    valid_to: end.map(|it| self.from_now(it)),
+                    valid_from: begin.map(|it| self.after_now(it)),
+                    valid_to: end.map(|it| self.after_now(it)),
                     is_primary,
                 };
                 self.put(&roots, put, ROLES[role]).await;
             }
             Step::Take(customer, account, time, lowers) => {
                 let ends = (self.customers[customer], self.accounts[account]);
-                self.take(&roots, ends, self.from_now(time), lowers).await;
+                self.take(&roots, ends, self.after_now(time), lowers).await;
             }
             Step::End(account, place, at, time) => {
                 let account = (self.accounts[account], place);
-                let time = time.map(|it| self.from_now(it));
-                self.end(&roots, account, self.from_now(at), time).await;
+                let time = time.map(|it| self.after_now(it));
+                self.end(&roots, account, self.after_now(at), time).await;
             }
             Step::MergeCustomers(one, other) => {
                 self.town
@@ -231,7 +231,7 @@ impl Play {
     async fn check(&mut self) {
         self.town.tell_all().await;
         let roots = self.roots().await;
-        let mut times = [-700, -300, 0, 300].map(|it| self.from_now(it)).to_vec();
+        let mut times = [-700, -300, 0, 300].map(|it| self.after_now(it)).to_vec();
         // Between two memberships there is none.
         times.extend(self.reference.gaps(&roots));
         for at in times {

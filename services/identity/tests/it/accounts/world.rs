@@ -212,7 +212,6 @@ pub(super) async fn suppress(world: &World, pair: &str) {
             namespace: namespace.to_owned(),
             value: value.to_owned(),
         }],
-        ..Default::default()
     };
     let answer = erasures.suppress(tonic::Request::new(request)).await;
     answer.expect("suppressed");

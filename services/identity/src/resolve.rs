@@ -221,12 +221,7 @@ impl Resolver {
 
     /// Returns the holder of each event, where the cache knows one that holds all its identifiers.
     /// One of another kind, which had an identifier before its namespace named these, is none.
-    fn known(
-        &self,
-        rules: &Rules,
-        subjects: &[Subject],
-        ttl: Duration,
-    ) -> Vec<Option<Holder>> {
+    fn known(&self, rules: &Rules, subjects: &[Subject], ttl: Duration) -> Vec<Option<Holder>> {
         let second = self.cache.second_within(ttl);
         let holders = subjects.iter().map(|subject| {
             let holder = self.cache.only_holder(&subject.screened.kept, second)?;

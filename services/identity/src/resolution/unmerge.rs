@@ -9,8 +9,8 @@ use proto::identity::v1;
 use proto::identity::v1::unmerge_customers_request::By;
 use uuid::Uuid;
 
-use super::explain::evidence_of;
 use super::ResolutionRpc;
+use super::explain::evidence_of;
 use crate::customers::{message, parse_id};
 use crate::kind::Kind;
 use crate::rpc::{append_failure, resolve_failure};

@@ -16,7 +16,9 @@ pub(crate) fn resolve_failure(error: ResolveError) -> Failure {
             .with_retry_after(RETRY_DELAY),
         ResolveError::NotFound(id) => Kind::of(id).missing(&id.to_string()),
         ResolveError::TooLarge(large) => Failure::new(ErrorReason::MergeRefused, large.to_string()),
-        ResolveError::OtherKind(other) => Failure::new(ErrorReason::MergeRefused, other.to_string()),
+        ResolveError::OtherKind(other) => {
+            Failure::new(ErrorReason::MergeRefused, other.to_string())
+        }
         ResolveError::Database(error) => Failure::store_unavailable(error),
         ResolveError::Audit(error) => error.into(),
     }

@@ -78,7 +78,9 @@ impl Lines {
         let told = json!({ "section": section, "data": data });
         match writeln!(self.out, "{told}") {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
-            done => done.map(ControlFlow::Continue).map_err(|error| unwritten(&error)),
+            done => done
+                .map(ControlFlow::Continue)
+                .map_err(|error| unwritten(&error)),
         }
     }
 

@@ -83,8 +83,8 @@ fn two_customers_come_together_and_apart_in_any_way() {
 
 #[test]
 fn a_few_customers_come_together_and_apart_in_any_way() {
-    check_random(4, 1..80, (300, 1), |_| World::new(memory()));
-    check_random(4, 1..80, (300, 1), World::on_clock);
+    check_random(4, 1..80, (40, 2), |_| World::new(memory()));
+    check_random(4, 1..80, (40, 2), World::on_clock);
 }
 
 #[test]

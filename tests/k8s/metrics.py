@@ -14,6 +14,7 @@ SOURCES = (
     "shared/journal/src/metrics.rs",
     "shared/rpc/src/metrics.rs",
     "services/identity/src/metrics.rs",
+    "services/identity/src/metrics/accounts.rs",
     "services/identity/src/erasure/metrics.rs",
     "services/activation/src/metrics.rs",
     "services/gateway/src/metrics.rs",

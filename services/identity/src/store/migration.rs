@@ -44,11 +44,6 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migration/m0008_number_moves.sqlite.sql"),
         postgres: include_str!("migration/m0008_number_moves.postgres.sql"),
     },
-    Migration {
-        name: "m0009_keep_spans",
-        sqlite: include_str!("migration/m0009_keep_spans.sqlite.sql"),
-        postgres: include_str!("migration/m0009_keep_spans.postgres.sql"),
-    },
 ];
 
 /// The migrations of the ledger of imports in order, for

@@ -14,7 +14,7 @@ use crate::head::Head;
 use crate::moving::{Fragment, Moving, read_fragments, read_key};
 use crate::waiting::{read_epochs, read_ids};
 
-/// What a piece carries.
+/// The contents of a piece.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) from: CustomerId,

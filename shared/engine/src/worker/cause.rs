@@ -59,7 +59,7 @@ impl<'a> Cause<'a> {
             followed_from: CustomerId::try_from_bytes(&record.forwarded_from_id).ok(),
             epochs: Epochs {
                 own: record.fragment_epoch.max(epoch_of(record)),
-                // What an event says of that is of the customer that it came for first.
+                // An event says that of the customer for whom it came first.
                 since: if record.forwarded_from_id.is_empty() {
                     epoch_of(record)
                 } else {

@@ -181,7 +181,7 @@ impl<C: Core> Worker<C> {
         let head = &mut self.batch.works[work].cached.head;
         let arriving = head.arriving.iter_mut();
         arriving.for_each(|it| it.set_apart(from, epoch));
-        // Who waited for them may have taken the wait along, and come out since.
+        // Customers who waited for them may have taken the wait along, and come out since.
         let since = Some(moved.forwarded_epoch).filter(|it| *it > 0);
         if let Some(way) = since.and_then(|it| head.stayed_with(it)) {
             self.pass_piece(work, way, moved, cause)?;
@@ -227,7 +227,7 @@ impl<C: Core> Worker<C> {
         let is_part = survivor == customer || head.redirect == Some(survivor);
         let epoch = merged.graph_epoch;
         let is_passed = head.redirect.is_none() && epoch > 0 && epoch <= head.graph_epoch;
-        // Who is part of another since that epoch may be part of the survivor by that one.
+        // A customer who is part of another since that epoch may be part of the survivor by it.
         let is_since = head.redirect.is_some() && head.graph_epoch <= epoch;
         let is_old = head.is_before_split(epoch) && !is_since || is_passed;
         if C::HOME != Home::Segmentation || merged.repoints || is_part || !is_old {

@@ -101,7 +101,7 @@ impl<C: Core> Worker<C> {
             }
             Some(next) if next.customer == survivor => {
                 (head.redirect, head.next_redirect) = (Some(survivor), None);
-                // Who it was redirected to has been part of that one since.
+                // The one before has been part of that one since.
                 head.merge_epoch = head.merge_epoch.max(next.epoch);
                 entry.change = Change::Write;
                 self.batch.count_write(work);

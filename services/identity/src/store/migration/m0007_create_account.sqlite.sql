@@ -17,17 +17,19 @@ CREATE TABLE identity_membership (
     primary_time INTEGER NULL
 ) WITHOUT ROWID;
 
-CREATE UNIQUE INDEX identity_membership_pair
+-- One that ended and began again is two rows: each keeps its own end.
+CREATE INDEX identity_membership_pair
     ON identity_membership (customer_fragment_id, account_fragment_id, role, source);
 CREATE INDEX identity_membership_account ON identity_membership (account_fragment_id, membership_id);
 
 -- The number of memberships that name a fragment of an account; of the account of that id the number of its newest news, and how
--- many members these told of.
+-- many members these told of, and as of when: no later news count as of an earlier time.
 CREATE TABLE identity_account_tally (
     fragment_id uuid_text NOT NULL PRIMARY KEY,
     membership_count INTEGER NOT NULL,
     news_number INTEGER NOT NULL,
-    told_count INTEGER NULL
+    told_count INTEGER NULL,
+    told_time INTEGER NULL
 ) WITHOUT ROWID;
 
 -- Of whom there is something to tell, from the due time on. The version grows with each change that is to be told.

@@ -180,7 +180,8 @@ async fn append_batches(
         } else if !under_way.is_empty() {
             None
         } else if let Some((answer, part)) = alone.take() {
-            let appended = append(intake, answer, &mut newest, (part, deadline)).await;
+            let append = append(intake, answer, &mut newest, (part, deadline));
+            let appended = Box::pin(append).await;
             Some(appended.map_err(|error| append_failure(error).into()))
         } else if has_ended {
             return;
@@ -277,12 +278,13 @@ async fn resolve(
         return Ok((answer, None));
     }
     let stream = check(&batch)?;
+    // In memory of its own: a stream that waits for its next message takes little.
     let Accepted {
         events,
         mut rejected,
         replays,
         outbound,
-    } = call.accept(intake, batch, stream).await?;
+    } = Box::pin(call.accept(intake, batch, stream)).await?;
     rejected.note_unread(unread);
     let charge = charge
         .keep_arrived(stream == StreamName::EventsBulk)

@@ -3,9 +3,10 @@
 
 use proto::identity::v1::account_key::Key;
 use proto::identity::v1::get_account_request::Key as GetKey;
-use proto::identity::v1::{Account, AccountKey, GetAccountRequest, Identifier};
+use proto::identity::v1::{Account, AccountKey, GetAccountRequest};
 
 use crate::client::{Connection, ask};
+use crate::customer_key::{is_id, read_identifier};
 use crate::failure::Failure;
 
 /// Finds the account that somebody named.
@@ -31,18 +32,13 @@ pub(crate) fn account_key(text: &str) -> Result<AccountKey, Failure> {
 
 /// Reads an id, or `namespace:value`.
 pub(crate) fn parse(text: &str) -> Result<Key, Failure> {
-    if uuid::Uuid::try_parse(text).is_ok() {
+    if is_id(text) {
         return Ok(Key::AccountId(text.to_owned()));
     }
-    match text.split_once([':', '=']) {
-        Some((namespace, value)) if !namespace.is_empty() && !value.is_empty() => {
-            Ok(Key::Identifier(Identifier {
-                namespace: namespace.to_owned(),
-                value: value.to_owned(),
-            }))
-        }
-        _ => Err(Failure::mistake(format!(
+    let found = read_identifier(text).map(Key::Identifier);
+    found.ok_or_else(|| {
+        Failure::mistake(format!(
             "`{text}` names no account: expected an id, or namespace:value such as account:acme or domain:acme.com"
-        ))),
-    }
+        ))
+    })
 }

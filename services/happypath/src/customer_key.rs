@@ -25,18 +25,28 @@ pub(crate) async fn find_customer(
 
 /// Reads an id, or `namespace:value`.
 pub(crate) fn parse(text: &str) -> Result<Key, Failure> {
-    if uuid::Uuid::try_parse(text).is_ok() {
+    if is_id(text) {
         return Ok(Key::CustomerId(text.to_owned()));
     }
-    match text.split_once([':', '=']) {
-        Some((namespace, value)) if !namespace.is_empty() && !value.is_empty() => {
-            Ok(Key::Identifier(Identifier {
-                namespace: namespace.to_owned(),
-                value: value.to_owned(),
-            }))
-        }
-        _ => Err(Failure::mistake(format!(
+    let found = read_identifier(text).map(Key::Identifier);
+    found.ok_or_else(|| {
+        Failure::mistake(format!(
             "`{text}` names no customer: expected an id, or namespace:value such as user_id:u1"
-        ))),
-    }
+        ))
+    })
+}
+
+/// Returns whether a text is an id.
+pub(crate) fn is_id(text: &str) -> bool {
+    uuid::Uuid::try_parse(text).is_ok()
+}
+
+/// Reads `namespace:value`; absent where it is something else.
+pub(crate) fn read_identifier(text: &str) -> Option<Identifier> {
+    let (namespace, value) = text.split_once([':', '='])?;
+    let is_whole = !namespace.is_empty() && !value.is_empty();
+    is_whole.then(|| Identifier {
+        namespace: namespace.to_owned(),
+        value: value.to_owned(),
+    })
 }

@@ -1,7 +1,7 @@
 //! Appends records to the streams of their partitions.
 //!
 //! One append a partition and batch, all partitions at once; within a partition the order is kept.
-//! What a source sent before is skipped.
+//! Events that a source sent before are skipped.
 
 mod error;
 

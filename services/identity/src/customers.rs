@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::rpc::{Failure, PageRequest, Violation};
 use identity_core::{Identifier, Rules, Uniqueness};
-use kernel::{CustomerId, FragmentId, Timestamp};
+use kernel::{CustomerId, FragmentId};
 use prost::Message as _;
 use proto::convert;
 use proto::identity::v1;
@@ -14,6 +14,7 @@ use proto::identity::v1;
 use crate::ingest::Intake;
 use crate::kind::Kind;
 use crate::limits::PAGE_SIZE;
+use crate::page_key;
 use crate::resolve::is_live;
 use crate::store::CustomerRecord;
 
@@ -78,14 +79,19 @@ impl Intake {
             &request.page_token,
             PAGE_SIZE,
         )?;
-        let after = page.after().and_then(read_key);
+        let after = page.after().and_then(page_key::read_subject);
         let rows = self
             .store
             .list(after, page.size() as u64 + 1)
             .await
             .map_err(Failure::store_unavailable)?;
         audit::subjects(rows.iter().take(page.size()).map(|row| row.id));
-        let customers = rows.into_iter().map(|row| (write_key(&row), message(row)));
+        let customers = rows.into_iter().map(|row| {
+            (
+                page_key::write(row.create_time, row.id.uuid()),
+                message(row),
+            )
+        });
         let (customers, next_page_token) = page.cut(
             customers.collect(),
             |(key, _)| key.clone(),
@@ -153,17 +159,4 @@ pub(crate) fn message(record: CustomerRecord) -> v1::Customer {
             .collect(),
         create_time: Some(convert::timestamp(record.create_time)),
     }
-}
-
-/// A page begins after a time and an id.
-fn write_key(record: &CustomerRecord) -> Vec<u8> {
-    let mut key = record.create_time.as_millis().to_be_bytes().to_vec();
-    key.extend_from_slice(record.id.as_bytes());
-    key
-}
-
-fn read_key(key: &[u8]) -> Option<(Timestamp, CustomerId)> {
-    let (time, id) = key.split_first_chunk::<8>()?;
-    let time = Timestamp::from_millis(i64::from_be_bytes(*time));
-    Some((time, CustomerId::try_from_bytes(id).ok()?))
 }

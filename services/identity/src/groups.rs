@@ -28,7 +28,7 @@ pub(crate) struct Acted {
     pub(crate) news: Vec<News>,
 }
 
-/// Who acted in an event of an account, and the fragment to which it happened.
+/// The customer who acted in an event of an account, and the fragment to which it happened.
 type Member = (CustomerId, FragmentId);
 
 /// The place of the records of an event.

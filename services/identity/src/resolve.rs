@@ -5,7 +5,7 @@ mod attempt;
 mod link;
 mod load;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +93,17 @@ pub struct Resolved {
     pub(crate) epochs: Vec<u64>,
     /// The numbers of what changed, for metrics.
     pub(crate) outcome: Outcome,
+}
+
+impl Resolved {
+    /// The news by the number of the event that each is of.
+    pub(crate) fn news_by_event(&self) -> HashMap<usize, Vec<News>> {
+        let mut by_event: HashMap<usize, Vec<News>> = HashMap::new();
+        for (news, number) in self.news.iter().zip(&self.places) {
+            by_event.entry(*number).or_default().push(news.clone());
+        }
+        by_event
+    }
 }
 
 impl Resolver {

@@ -3,6 +3,7 @@
 mod advance;
 mod answer;
 mod failure;
+mod one;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -66,10 +66,10 @@ pub struct Membership {
     pub enter_time: Timestamp,
 }
 
-/// How many members an account has.
+/// The number of members of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemberCount {
-    /// How many.
+    /// The number.
     pub count: u32,
     /// The number of the change that said so: it grows.
     pub number: u64,

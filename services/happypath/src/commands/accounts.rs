@@ -16,6 +16,7 @@ pub(super) use self::members::memberships;
 use super::identity::shown;
 use crate::client::Connection;
 use crate::failure::Failure;
+use crate::limits::PAGE_SIZE;
 use crate::output::{Format, Rows, print};
 use crate::when::when;
 
@@ -119,6 +120,28 @@ fn show_accounts(accounts: &[Account]) -> Result<(), Failure> {
         ]);
     }
     rows.print_or("There is no account.")
+}
+
+/// Reads pages until there are as many as are asked for, or no more: `next` is given the size of a
+/// page and its token, and returns what is on it and the token of the next one. Returns all, and
+/// whether there are more.
+async fn pages<T>(
+    limit: u32,
+    mut next: impl AsyncFnMut(u32, String) -> Result<(Vec<T>, String), Failure>,
+) -> Result<(Vec<T>, bool), Failure> {
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut all, mut token) = (Vec::new(), String::new());
+    loop {
+        let (page, following) = next(PAGE_SIZE.min(limit), token).await?;
+        all.extend(page);
+        token = following;
+        if token.is_empty() || all.len() >= most {
+            break;
+        }
+    }
+    let is_cut = all.len() > most || !token.is_empty();
+    all.truncate(most);
+    Ok((all, is_cut))
 }
 
 /// Prints that there are more than were asked for.

@@ -19,6 +19,7 @@ pub(super) use self::explain::show_evidence;
 pub(super) use self::export::Lines;
 
 use crate::client::Connection;
+use crate::customer_key::read_identifier;
 use crate::failure::Failure;
 use crate::output::{Format, Rows, print, visible};
 
@@ -115,13 +116,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
 /// Reads an identifier such as `user_id:u1`.
 pub(super) fn identifier(text: &str) -> Result<Identifier, String> {
-    match text.split_once([':', '=']) {
-        Some((namespace, value)) if !namespace.is_empty() && !value.is_empty() => Ok(Identifier {
-            namespace: namespace.to_owned(),
-            value: value.to_owned(),
-        }),
-        _ => Err("expected namespace:value, such as user_id:u1".to_owned()),
-    }
+    let expected = || "expected namespace:value, such as user_id:u1".to_owned();
+    read_identifier(text).ok_or_else(expected)
 }
 
 /// An identifier for people.

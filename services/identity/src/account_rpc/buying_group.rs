@@ -12,10 +12,10 @@ use uuid::Uuid;
 use super::AccountRpc;
 use super::membership::store_failure;
 use super::message::texts;
-use super::named::Named;
 use crate::customers::parse_id;
 use crate::kind::Kind;
 use crate::limits::PAGE_SIZE;
+use crate::named::Named;
 use crate::store::{AccountError, BuyingGroupRecord, Slot};
 
 impl AccountRpc {

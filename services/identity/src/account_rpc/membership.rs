@@ -9,9 +9,9 @@ use proto::identity::v1;
 use uuid::Uuid;
 
 use super::AccountRpc;
-use super::named::Named;
 use crate::kind::Kind;
 use crate::limits::PAGE_SIZE;
+use crate::named::Named;
 use crate::rpc::append_failure;
 use crate::sender_clock::is_set;
 use crate::store::{AccountError, AccountNews, MembershipPut, MembershipRecord, MembershipSource};

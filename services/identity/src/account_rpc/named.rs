@@ -5,51 +5,12 @@ use std::sync::Arc;
 
 use ::rpc::{Failure, Violation};
 use kernel::{CustomerId, FragmentId};
-use proto::identity::v1;
 
 use super::AccountRpc;
 use crate::customers::parse_id;
 use crate::kind::Kind;
+use crate::named::Named;
 use crate::store::CustomerRecord;
-
-/// An account or a customer by an id or an identifier.
-#[derive(Debug, Clone)]
-pub(super) enum Named {
-    /// An id, or that of a fragment.
-    Id(String),
-    /// An identifier.
-    Identifier(v1::Identifier),
-}
-
-impl Named {
-    /// Reads the key of an account.
-    pub(super) fn account(key: Option<v1::AccountKey>) -> Self {
-        use v1::account_key::Key;
-        match key.and_then(|it| it.key) {
-            Some(Key::AccountId(id)) => Self::Id(id),
-            Some(Key::Identifier(identifier)) => Self::Identifier(identifier),
-            None => Self::Id(String::new()),
-        }
-    }
-
-    /// Reads the key of a customer.
-    pub(super) fn customer(key: Option<v1::CustomerKey>) -> Self {
-        use v1::customer_key::Key;
-        match key.and_then(|it| it.key) {
-            Some(Key::CustomerId(id)) => Self::Id(id),
-            Some(Key::Identifier(identifier)) => Self::Identifier(identifier),
-            None => Self::Id(String::new()),
-        }
-    }
-
-    /// The name, as errors show it.
-    fn text(&self) -> String {
-        match self {
-            Self::Id(id) => id.clone(),
-            Self::Identifier(own) => format!("{}:{}", own.namespace, own.value),
-        }
-    }
-}
 
 impl AccountRpc {
     /// Finds an account with all that names it; the call is about it.

@@ -12,7 +12,7 @@ use crate::ingest::Accepted;
 use crate::kind::Kind;
 use crate::metrics::Taken;
 use crate::rejected::Rejected;
-use crate::rpc::{append_failure, dropped_identifier, resolve_failure};
+use crate::rpc::{dropped_identifier, resolve_failure};
 use crate::sources::Source;
 
 /// The word that tells the sources of these requests from those of other events.
@@ -47,19 +47,7 @@ impl AccountRpc {
             intake.metrics.taken(stream, taken);
             return Err(refused(rejected));
         };
-        let full = intake.appender.full_stream(stream, &outbound.groups);
-        if let Some(full) = full.await.map_err(Failure::store_unavailable)? {
-            intake.metrics.refused(stream);
-            return Err(append_failure(intake.appender.refusal(full).await));
-        }
-        let took = intake.append(outbound, Some(rpc.patience())).await;
-        let took = took.map_err(append_failure)?;
-        let taken = Taken {
-            accepted: 1_usize.saturating_sub(took.replayed),
-            replayed: took.replayed,
-            rejected: 0,
-        };
-        intake.metrics.taken(stream, taken);
+        let took = rpc.append_one(outbound).await?;
         let resolution = group.resolution;
         let record = intake.store.customer(resolution.customer.fragment()).await;
         let record = record.map_err(Failure::store_unavailable)?;

@@ -1,15 +1,14 @@
 //! Reads accounts.
 
 use ::rpc::{Failure, PageRequest};
-use kernel::{CustomerId, Timestamp};
 use prost::Message as _;
 use proto::identity::v1;
 
 use super::AccountRpc;
 use super::message::account;
-use super::named::Named;
 use crate::limits::PAGE_SIZE;
-use crate::store::CustomerRecord;
+use crate::named::Named;
+use crate::page_key;
 
 impl AccountRpc {
     /// An account, and how many members it has.
@@ -45,14 +44,19 @@ impl AccountRpc {
     ) -> Result<v1::ListAccountsResponse, Failure> {
         let (size, token) = (request.page_size, &request.page_token);
         let page = PageRequest::read(&["ListAccounts"], size, token, PAGE_SIZE)?;
-        let after = page.after().and_then(read_key);
+        let after = page.after().and_then(page_key::read_subject);
         let limit = page.size() as u64 + 1;
         let found = self.rpc().intake.store.list_accounts(after, limit).await;
         let found = found.map_err(Failure::store_unavailable)?;
         audit::subjects(found.iter().take(page.size()).map(|it| it.id));
         let rules = self.rules();
         let accounts = found.into_iter();
-        let accounts = accounts.map(|it| (write_key(&it), account(&rules, it)));
+        let accounts = accounts.map(|it| {
+            (
+                page_key::write(it.create_time, it.id.uuid()),
+                account(&rules, it),
+            )
+        });
         let (accounts, next_page_token) = page.cut(
             accounts.collect(),
             |(key, _)| key.clone(),
@@ -63,17 +67,4 @@ impl AccountRpc {
             next_page_token,
         })
     }
-}
-
-/// A page begins after a time and an id.
-fn write_key(record: &CustomerRecord) -> Vec<u8> {
-    let mut key = record.create_time.as_millis().to_be_bytes().to_vec();
-    key.extend_from_slice(record.id.as_bytes());
-    key
-}
-
-fn read_key(key: &[u8]) -> Option<(Timestamp, CustomerId)> {
-    let (time, id) = key.split_first_chunk::<8>()?;
-    let time = Timestamp::from_millis(i64::from_be_bytes(*time));
-    Some((time, CustomerId::try_from_bytes(id).ok()?))
 }

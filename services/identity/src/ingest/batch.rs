@@ -1,7 +1,5 @@
 //! A batch of events that were read: resolved, with their accounts, and grouped by partition.
 
-use std::collections::HashMap;
-
 use identity_core::{Resolution, Rules};
 use kernel::Timestamp;
 use uuid::Uuid;
@@ -16,7 +14,7 @@ use crate::ledger::place_of;
 use crate::resolve::{ResolveError, Resolved, Subject};
 use crate::sender;
 use crate::sources::{Source, Taking};
-use crate::store::{Cause, News, Origin, Origins, SentAs};
+use crate::store::{Cause, Origin, Origins, SentAs};
 
 /// The reason of merges by events, for the record.
 const EVENT_REASON: &str = "event";
@@ -197,10 +195,7 @@ impl Intake {
         accepted: &mut Accepted,
     ) {
         let resolved = customers.resolved;
-        let mut by_event: HashMap<usize, Vec<News>> = HashMap::new();
-        for (news, number) in resolved.news.iter().zip(resolved.places) {
-            by_event.entry(number).or_default().push(news.clone());
-        }
+        let mut by_event = resolved.news_by_event();
         let mut told = resolved.news;
         told.extend(accounts.news.iter().cloned());
         accepted.outbound.news = told;

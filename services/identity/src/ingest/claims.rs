@@ -247,10 +247,7 @@ impl DomainClaim {
 
 /// Joins the groups of a batch with their resolutions, which those have that a key is left of.
 fn collect(groups: Vec<(usize, PreparedGroup)>, resolved: Resolved) -> Accounts {
-    let mut by_claim: HashMap<usize, Vec<News>> = HashMap::new();
-    for (news, number) in resolved.news.iter().zip(resolved.places) {
-        by_claim.entry(number).or_default().push(news.clone());
-    }
+    let mut by_claim = resolved.news_by_event();
     let resolutions = resolved.resolutions.into_iter().zip(resolved.epochs);
     let mut resolutions = resolutions.enumerate();
     let groups = groups.into_iter().map(|(event, mut group)| {

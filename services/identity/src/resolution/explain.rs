@@ -8,13 +8,13 @@ use kernel::FragmentId;
 use proto::convert;
 use proto::identity::v1;
 
-use super::history::Named;
 use super::sentences::sentences;
 use super::sightings::Sightings;
 use super::{ResolutionRpc, shown};
 use crate::customers::message;
 use crate::kind::Kind;
 use crate::limits::EVIDENCE_TOLD;
+use crate::named::Named;
 use crate::store::{CustomerRecord, EvidenceRecord};
 
 impl ResolutionRpc {

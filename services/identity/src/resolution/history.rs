@@ -3,26 +3,18 @@
 use std::sync::Arc;
 
 use ::rpc::{Failure, PageRequest};
-use kernel::{FragmentId, Timestamp};
+use kernel::FragmentId;
 use prost::Message as _;
 use proto::convert;
 use proto::identity::v1;
-use uuid::Uuid;
 
 use super::ResolutionRpc;
 use crate::customers::parse_id;
 use crate::kind::Kind;
 use crate::limits::PAGE_SIZE;
+use crate::named::Named;
+use crate::page_key;
 use crate::store::{CustomerRecord, OperationKind, OperationRecord};
-
-/// A customer or an account by an id or an identifier.
-#[derive(Debug, Clone)]
-pub(super) enum Named {
-    /// The id of a customer or a fragment.
-    Id(String),
-    /// An identifier.
-    Identifier(v1::Identifier),
-}
 
 impl ResolutionRpc {
     /// A page of the operations of a customer, newest first.
@@ -43,12 +35,14 @@ impl ResolutionRpc {
             None => Named::Id(String::new()),
         };
         let customer = self.named_customer(named).await?;
-        let before = page.after().and_then(read_key);
+        let before = page.after().and_then(page_key::read);
         let limit = page.size() as u64 + 1;
         let store = &self.rpc.intake.store;
         let found = store.history(customer.id, before, limit).await;
         let found = found.map_err(Failure::store_unavailable)?;
-        let operations = found.into_iter().map(|it| (write_key(&it), operation(it)));
+        let operations = found
+            .into_iter()
+            .map(|it| (page_key::write(it.time, it.id), operation(it)));
         let (operations, next_page_token) = page.cut(
             operations.collect(),
             |(key, _)| key.clone(),
@@ -123,17 +117,4 @@ fn operation(record: OperationRecord) -> v1::IdentityOperation {
         reason: record.reason,
         retracted: record.retracted_by.is_some(),
     }
-}
-
-/// A page begins after a time and a name.
-fn write_key(record: &OperationRecord) -> Vec<u8> {
-    let mut key = record.time.as_millis().to_be_bytes().to_vec();
-    key.extend_from_slice(record.id.as_bytes());
-    key
-}
-
-fn read_key(key: &[u8]) -> Option<(Timestamp, Uuid)> {
-    let (time, id) = key.split_first_chunk::<8>()?;
-    let time = Timestamp::from_millis(i64::from_be_bytes(*time));
-    Some((time, Uuid::from_slice(id).ok()?))
 }

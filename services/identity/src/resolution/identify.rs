@@ -11,7 +11,7 @@ use crate::ingest::Accepted;
 use crate::metrics::Taken;
 use crate::rejected::Rejected;
 use crate::resolve::left_out;
-use crate::rpc::{append_failure, dropped_identifier, resolve_failure};
+use crate::rpc::{dropped_identifier, resolve_failure};
 use crate::sources::Source;
 
 /// The name of the event.
@@ -43,19 +43,7 @@ impl ResolutionRpc {
             intake.metrics.taken(stream, taken);
             return Err(refused(rejected));
         };
-        let full = intake.appender.full_stream(stream, &outbound.groups);
-        if let Some(full) = full.await.map_err(Failure::store_unavailable)? {
-            intake.metrics.refused(stream);
-            return Err(append_failure(intake.appender.refusal(full).await));
-        }
-        let took = intake.append(outbound, Some(self.rpc.patience())).await;
-        let took = took.map_err(append_failure)?;
-        let taken = Taken {
-            accepted: 1_usize.saturating_sub(took.replayed),
-            replayed: took.replayed,
-            rejected: 0,
-        };
-        intake.metrics.taken(stream, taken);
+        let took = self.rpc.append_one(outbound).await?;
         let resolution = event.resolution.unwrap_or_else(|| left_out(Vec::new()));
         let record = intake.store.customer(resolution.customer.fragment()).await;
         let record = record.map_err(Failure::store_unavailable)?;

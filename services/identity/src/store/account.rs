@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::entity::{account_tally, customer, fragment, membership};
 use super::membership::rows::{ACCOUNT, CUSTOMER, holds, joined};
-use super::{CustomerRecord, IdentityStore};
+use super::{AccountError, CustomerRecord, IdentityStore};
 use crate::limits::ROWS_PER_STATEMENT;
 
 /// The kind of a row of a customer or an account.
@@ -171,6 +171,19 @@ pub(super) async fn lock_roots(
     }
     after.retain(|_, root| living.contains(root));
     Ok(Some(after))
+}
+
+/// Ends a transaction: what was written stays, and nothing does where it raced or failed. Returns
+/// what was written; absent where it is to be tried again.
+pub(super) async fn settle<T>(
+    transaction: DatabaseTransaction,
+    written: Result<Option<T>, AccountError>,
+) -> Result<Option<T>, AccountError> {
+    match &written {
+        Ok(Some(_)) => transaction.commit().await?,
+        Ok(None) | Err(_) => transaction.rollback().await?,
+    }
+    written
 }
 
 /// Adds to the numbers of memberships that name fragments of accounts, and locks these numbers.

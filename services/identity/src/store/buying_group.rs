@@ -16,7 +16,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::account::{living, lock_roots, roots};
+use super::account::{living, lock_roots, roots, settle};
 use super::entity::{buying_group, buying_group_member, buying_group_slot};
 use super::membership::delete_groups;
 use super::membership::rows::{of_customers, pairs_at};
@@ -85,16 +85,9 @@ impl IdentityStore {
         };
         for _ in 0..RESOLVE_ATTEMPTS {
             let transaction = self.database.begin_write().await?;
-            match self.write_group(&transaction, put).await {
-                Ok(Some(written)) => {
-                    transaction.commit().await?;
-                    return Ok(written);
-                }
-                Ok(None) => transaction.rollback().await?,
-                Err(error) => {
-                    transaction.rollback().await?;
-                    return Err(error);
-                }
+            let written = self.write_group(&transaction, put).await;
+            if let Some(written) = settle(transaction, written).await? {
+                return Ok(written);
             }
         }
         Err(AccountError::Raced)

@@ -65,7 +65,7 @@ impl Pass<'_> {
                         ordinal: event.ordinal,
                     };
                     match add_passage(path, &mut passages, passage, self.now) {
-                        // What is read next may bring its turn.
+                        // An event that is read next may bring its turn.
                         Some(gone) if gone.time > event.time => {
                             let place = waiting.partition_point(|own| own.time <= gone.time);
                             waiting.insert(place, early_event(gone));

@@ -222,7 +222,7 @@ fn a_membership_is_told_once_at_the_member_and_changes_nothing_else() {
         customer.emitted.len(),
     );
     assert_eq!(after, before);
-    // What is due by time alone still is.
+    // A change by time alone is still due.
     customer.pass(Timestamp::from_millis(30 * HOUR));
     assert_eq!(customer.log, ["+buyers@0d EVENT", "-buyers@72000000 TIME"]);
 }

@@ -216,7 +216,7 @@ impl<C: Core> Worker<C> {
         let customer = customer_of(&entry.key_bytes);
         let head = &entry.cached.head;
         let others = word.fragments.iter().copied();
-        // Who said so of an earlier word says so of this one: the later services may not know.
+        // A service that said so of an earlier word says so of this one: the later ones may not know.
         let is_first = C::HOME == Home::Segmentation;
         let is_apart = |it: &CustomerId| !is_first && head.is_apart(*it, word.epoch);
         let lacking: Vec<CustomerId> = others

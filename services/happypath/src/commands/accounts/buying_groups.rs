@@ -9,12 +9,11 @@ use proto::identity::v1::{
 use serde_json::{Value, json};
 
 use self::slot::SlotText;
-use super::{Common, show_cut};
+use super::{Common, pages, show_cut};
 use crate::account_key::{account_key, find_account};
 use crate::client::{ask, request_id};
 use crate::customer_key::find_customer;
 use crate::failure::Failure;
-use crate::limits::PAGE_SIZE;
 use crate::output::{Rows, json_of, print, print_json, visible};
 use crate::when::when;
 
@@ -152,23 +151,16 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
         None => String::new(),
     };
     let mut client = connection.accounts()?;
-    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let (mut all, mut page_token): (Vec<BuyingGroup>, String) = (Vec::new(), String::new());
-    loop {
+    let (all, is_cut) = pages(args.limit, async |page_size, page_token| {
         let request = ListBuyingGroupsRequest {
             account_id: account_id.clone(),
-            page_size: PAGE_SIZE.min(args.limit),
+            page_size,
             page_token,
         };
         let page = client.list_buying_groups(ask(request)).await?.into_inner();
-        all.extend(page.buying_groups);
-        page_token = page.next_page_token;
-        if page_token.is_empty() || all.len() >= limit {
-            break;
-        }
-    }
-    let is_cut = all.len() > limit || !page_token.is_empty();
-    all.truncate(limit);
+        Ok((page.buying_groups, page.next_page_token))
+    })
+    .await?;
     if args.common.format.json {
         let all: Result<Vec<Value>, Failure> = all.iter().map(json_of).collect();
         return print_json(&json!({ "buying_groups": all?, "has_more": is_cut }));

@@ -5,11 +5,10 @@ use proto::segmentation::v1::{GetProfileRequest, Profile};
 use serde_json::{Value, json};
 use tonic::Code;
 
-use super::{Common, show_accounts, show_cut};
+use super::{Common, pages, show_accounts, show_cut};
 use crate::account_key::find_account;
 use crate::client::{Connection, ask};
 use crate::failure::Failure;
-use crate::limits::PAGE_SIZE;
 use crate::output::{Rows, json_of, print, print_json, visible};
 use crate::when::when;
 
@@ -53,22 +52,15 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
 /// Lists them.
 pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut client = args.common.connection.accounts()?;
-    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let (mut all, mut page_token): (Vec<Account>, String) = (Vec::new(), String::new());
-    loop {
+    let (all, is_cut) = pages(args.limit, async |page_size, page_token| {
         let request = ListAccountsRequest {
-            page_size: PAGE_SIZE.min(args.limit),
+            page_size,
             page_token,
         };
         let page = client.list_accounts(ask(request)).await?.into_inner();
-        all.extend(page.accounts);
-        page_token = page.next_page_token;
-        if page_token.is_empty() || all.len() >= limit {
-            break;
-        }
-    }
-    let is_cut = all.len() > limit || !page_token.is_empty();
-    all.truncate(limit);
+        Ok((page.accounts, page.next_page_token))
+    })
+    .await?;
     if args.common.format.json {
         let all: Result<Vec<Value>, Failure> = all.iter().map(json_of).collect();
         return print_json(&json!({ "accounts": all?, "has_more": is_cut }));

@@ -8,12 +8,11 @@ use proto::identity::v1::{
 };
 use serde_json::{Value, json};
 
-use super::{Common, show_cut, source_word};
+use super::{Common, pages, show_cut, source_word};
 use crate::account_key;
 use crate::client::{Connection, ask};
 use crate::customer_key;
 use crate::failure::Failure;
-use crate::limits::PAGE_SIZE;
 use crate::output::{Rows, json_of, print_json};
 use crate::when::{time_of_flag, when};
 
@@ -57,25 +56,18 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         AccountKey::Identifier(identifier) => of_account::Key::Identifier(identifier),
     };
     let mut client = args.common.connection.accounts()?;
-    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let (mut all, mut page_token): (Vec<Membership>, String) = (Vec::new(), String::new());
-    loop {
+    let (all, is_cut) = pages(args.limit, async |page_size, page_token| {
         let request = ListMembersRequest {
             key: Some(key.clone()),
             at: args.at,
             role: args.role.clone(),
-            page_size: PAGE_SIZE.min(args.limit),
+            page_size,
             page_token,
         };
         let page = client.list_members(ask(request)).await?.into_inner();
-        all.extend(page.memberships);
-        page_token = page.next_page_token;
-        if page_token.is_empty() || all.len() >= limit {
-            break;
-        }
-    }
-    let is_cut = all.len() > limit || !page_token.is_empty();
-    all.truncate(limit);
+        Ok((page.memberships, page.next_page_token))
+    })
+    .await?;
     if args.common.format.json {
         return print_all(&(all, is_cut));
     }
@@ -104,21 +96,18 @@ pub(in crate::commands) async fn memberships(
         CustomerKey::Identifier(identifier) => of_customer::Key::Identifier(identifier),
     };
     let mut client = connection.accounts()?;
-    let (mut all, mut page_token) = (Vec::new(), String::new());
-    loop {
+    let (all, _) = pages(u32::MAX, async |page_size, page_token| {
         let request = ListMembershipsRequest {
             key: Some(key.clone()),
             at,
-            page_size: PAGE_SIZE,
+            page_size,
             page_token,
         };
         let page = client.list_memberships(ask(request)).await?.into_inner();
-        all.extend(page.memberships);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(all);
-        }
-    }
+        Ok((page.memberships, page.next_page_token))
+    })
+    .await?;
+    Ok(all)
 }
 
 fn print_all((all, is_cut): &Listed) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ use super::{
 use crate::limits::{
     MEMBERSHIPS_OF_ACCOUNT, MEMBERSHIPS_OF_CUSTOMER, RESOLVE_ATTEMPTS, ROWS_PER_STATEMENT,
 };
-use crate::store::account::{lock_roots, tallies, tally};
+use crate::store::account::{lock_roots, settle, tallies, tally};
 use crate::store::account_news::owe::tell_changes;
 use crate::store::entity::membership;
 use crate::store::{AccountNews, IdentityStore, moved, unsigned};
@@ -30,16 +30,9 @@ pub(super) async fn put(
 ) -> Result<WrittenMembership, AccountError> {
     for _ in 0..RESOLVE_ATTEMPTS {
         let transaction = store.database.begin_write().await?;
-        match write(&transaction, store, put, now).await {
-            Ok(Some(written)) => {
-                transaction.commit().await?;
-                return Ok(written);
-            }
-            Ok(None) => transaction.rollback().await?,
-            Err(error) => {
-                transaction.rollback().await?;
-                return Err(error);
-            }
+        let written = write(&transaction, store, put, now).await;
+        if let Some(written) = settle(transaction, written).await? {
+            return Ok(written);
         }
     }
     Err(AccountError::Raced)
@@ -143,16 +136,9 @@ pub(super) async fn end(
 ) -> Result<EndedMembership, AccountError> {
     for _ in 0..RESOLVE_ATTEMPTS {
         let transaction = store.database.begin_write().await?;
-        match write_end(&transaction, store, (id, end), now).await {
-            Ok(Some(ended)) => {
-                transaction.commit().await?;
-                return Ok(ended);
-            }
-            Ok(None) => transaction.rollback().await?,
-            Err(error) => {
-                transaction.rollback().await?;
-                return Err(error);
-            }
+        let ended = write_end(&transaction, store, (id, end), now).await;
+        if let Some(ended) = settle(transaction, ended).await? {
+            return Ok(ended);
         }
     }
     Err(AccountError::Raced)

@@ -215,7 +215,7 @@ async fn news_are_claimed_once_and_keep_their_number() {
             town.store.claim_account_news(moment).await.expect("claims"),
             []
         );
-        // What changes meanwhile is owed, whoever says that the other is told.
+        // A change meanwhile is owed, whoever says that the other is told.
         let id = written.membership.id;
         let ended = town.store.end_membership(id, None, moment).await;
         assert_eq!(ended.expect("ends").news, []);

@@ -57,7 +57,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 struct Naive {
     /// The newest number and count told of an id.
     told: BTreeMap<usize, (u64, u32)>,
-    /// How often each name happened to each fragment.
+    /// The number of events of each name at each fragment.
     counts: BTreeMap<(usize, &'static str), u64>,
     /// The fragments that an account had when it was joined, itself first, and into whom.
     joined: Vec<(Vec<usize>, usize)>,

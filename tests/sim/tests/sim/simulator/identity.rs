@@ -62,7 +62,7 @@ pub(crate) struct Registry {
     pub(crate) store: IdentityStore,
     /// Merges that are written and not told of.
     owed: Mutex<BTreeSet<Uuid>>,
-    /// Whether anybody ever became a member of an account.
+    /// True once anybody became a member of an account.
     pub(super) has_members: AtomicBool,
 }
 
